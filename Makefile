@@ -1,0 +1,54 @@
+# Everything runs as root on Debian or Ubuntu with Go; what else is missing is installed or built by the targets, outside
+# this folder ($XDG_CACHE_HOME/hybridlab). `make help` lists the targets.
+VERSION ?= v0.1.0
+COMMIT  := $(shell git rev-parse HEAD 2>/dev/null)
+DATE    := $(shell git log -1 --format=%cI 2>/dev/null)
+DIRTY   := $(shell git status --porcelain 2>/dev/null | head -c1)
+PKG     := github.com/onectl/onectl/pkg/onectl/version
+STAMP   := -X $(PKG).release=$(VERSION) -X $(PKG).commit=$(COMMIT) -X $(PKG).date=$(DATE) -X $(PKG).tree=$(if $(DIRTY),dirty,clean)
+
+export CGO_ENABLED = 0
+BUILD   := go build -trimpath -ldflags "-s -w $(STAMP)"
+
+.DEFAULT_GOAL := help
+.PHONY: help build test unit stories demo bench lint generate verify clean needs
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+build: ## static binaries in bin/
+	@mkdir -p bin
+	$(BUILD) -o bin/ ./cmd/... ./e2e/probe
+
+test: lint unit stories ## everything: lint, unit tests with the race detector, the stories on a fresh lab
+
+unit: needs ## unit and namespace tests with the race detector
+	CGO_ENABLED=1 go test -race ./pkg/... ./cmd/... ./e2e/lab/... ./manifests/...
+
+stories: build needs ## the end-to-end stories over the real binaries
+	go test -count=1 -timeout 60m ./e2e
+
+demo: build needs ## the main job, step by step, on a lab of its own
+	go run ./e2e/demo
+
+bench: build needs ## measure against the reference plugins; writes bin/bench.json
+	go run ./e2e/bench -out bin/bench.json
+
+lint: ## gofmt, go vet, staticcheck
+	@test -z "$$(gofmt -l cmd pkg e2e manifests | tee /dev/stderr)" || { echo 'not formatted: run gofmt -w on the files above'; exit 1; }
+	go vet ./...
+	go tool staticcheck ./...
+
+generate: ## rewrite golden files
+	go test ./pkg/... -run Golden -update
+
+verify: lint ## what is generated is up to date
+	go mod tidy -diff
+	go mod verify
+
+clean: ## remove bin/ and every lab; the cache stays
+	@if [ -x bin/hybridlab ]; then bin/hybridlab down --all; fi
+	rm -rf bin
+
+needs:
+	@e2e/needs
