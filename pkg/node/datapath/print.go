@@ -1,0 +1,112 @@
+package datapath
+
+import (
+	"fmt"
+	"strings"
+)
+
+// String is n as shell commands, one item a line: links first, so that what follows can refer to them.
+func (n NetNS) String() string {
+	var b strings.Builder
+	for _, l := range n.Links {
+		fmt.Fprintln(&b, l)
+	}
+	write(&b, n.Addrs)
+	write(&b, n.Neighs)
+	write(&b, n.Routes)
+	write(&b, n.Rules)
+	return b.String()
+}
+
+func write[T fmt.Stringer](b *strings.Builder, items []T) {
+	for _, item := range items {
+		fmt.Fprintln(b, item)
+	}
+}
+
+// String is the commands that make or set up l. The pod's namespace is written $POD. A mark has no ip command: it is a
+// comment, for it is a program at the link's tcx ingress hook.
+func (l Link) String() string {
+	var lines []string
+	if l.Peer != "" {
+		lines = append(lines, fmt.Sprintf("ip link add %s address %s type veth peer name %s address %s netns $POD", l.Name, l.MAC, l.Peer, l.PeerMAC))
+	}
+	lines = append(lines, l.settings())
+	if l.Forward {
+		lines = append(lines, fmt.Sprintf("sysctl -w net.ipv4.conf.%s.forwarding=1", l.Name))
+	}
+	if l.RPFilter != 0 {
+		lines = append(lines, fmt.Sprintf("sysctl -w net.ipv4.conf.%s.rp_filter=%d", l.Name, l.RPFilter))
+	}
+	if !l.IngressMark.IsZero() {
+		lines = append(lines, fmt.Sprintf("# tcx ingress of %s: set mark %s", l.Name, l.IngressMark))
+	}
+	return strings.Join(lines, "\n")
+}
+
+func (l Link) settings() string {
+	words := []string{"ip link set", l.Name}
+	if l.MTU != 0 {
+		words = append(words, fmt.Sprint("mtu ", l.MTU))
+	}
+	if l.Group != 0 {
+		words = append(words, fmt.Sprint("group ", l.Group))
+	}
+	if l.Alias != "" {
+		words = append(words, "alias", l.Alias)
+	}
+	return strings.Join(append(words, "up"), " ")
+}
+
+// String is the command that adds a.
+func (a Addr) String() string {
+	text := fmt.Sprintf("ip address add %s dev %s", a.Prefix, a.Dev)
+	if a.HostScope {
+		text += " scope host"
+	}
+	if a.Prefix.Addr().Is6() {
+		text += " nodad"
+	}
+	return text
+}
+
+// String is the command that adds or replaces r.
+func (r Route) String() string {
+	words := []string{"ip route replace", r.Dst.String()}
+	if r.Via.IsValid() {
+		words = append(words, "via", r.Via.String())
+	}
+	words = append(words, "dev", r.Dev)
+	if r.Table != 0 {
+		words = append(words, fmt.Sprint("table ", r.Table))
+	}
+	if !r.Via.IsValid() && r.Dst.Addr().Is4() {
+		words = append(words, "scope link")
+	}
+	if r.Onlink {
+		words = append(words, "onlink")
+	}
+	return strings.Join(append(words, fmt.Sprint("proto ", Protocol)), " ")
+}
+
+// String is the command that adds r.
+func (r Rule) String() string {
+	words := []string{"ip"}
+	if r.IPv6 {
+		words = append(words, "-6")
+	}
+	from := "all"
+	if r.From.IsValid() {
+		from = r.From.String()
+	}
+	words = append(words, "rule add priority", fmt.Sprint(r.Priority), "from", from)
+	if !r.Mark.IsZero() {
+		words = append(words, "fwmark", r.Mark.String())
+	}
+	return strings.Join(append(words, fmt.Sprintf("lookup %d protocol %d", r.Table, Protocol)), " ")
+}
+
+// String is the command that adds or replaces n.
+func (n Neigh) String() string {
+	return fmt.Sprintf("ip neigh replace %s lladdr %s nud permanent dev %s protocol %d", n.IP, n.MAC, n.Dev, Protocol)
+}

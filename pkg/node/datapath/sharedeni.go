@@ -1,0 +1,203 @@
+package datapath
+
+import (
+	"crypto/sha1"
+	"encoding/hex"
+	"fmt"
+	"math/bits"
+	"net"
+	"net/netip"
+)
+
+// Names and numbers of what we own. Table numbers from 1000 up, the priorities and the prefix cali are the ones operators
+// know from the platform; the rest lets us find exactly what is ours.
+const (
+	PodsTable    = 999    // a host route for each pod of the node
+	ENITableBase = 1000   // an ENI's table is this plus its interface index
+	PriorityPods = 512    // one rule for all pods: look into PodsTable
+	PriorityENI  = 2048   // from a pod: look into its ENI's table
+	Protocol     = 116    // of our routes, rules and neighbours ('t'; free in the kernel's list and in iproute2's rt_protos)
+	Group        = 0x7465 // interface group of our host veths ("te")
+	AliasPrefix  = "terway:"
+
+	// DefaultMarkMask is where the ENI's slot is kept in a packet's mark: 63 ENIs, clear of kube-proxy's 0x4000 and
+	// 0x8000, Calico's default 0xffff0000, and the 0x10 and 0x80 that symmetric routing of Terway and AWS use.
+	DefaultMarkMask = 0x3f00
+)
+
+// Gateway and Gateway6 are what a pod's default routes point at: addresses that no pod asks for, since the host veth's
+// MAC is a permanent neighbour. An ENI carries Gateway too, with host scope: an interface without any IPv4 address drops,
+// under a loose reverse path filter, what does not route back through it (fib_validate_source in net/ipv4/fib_frontend.c),
+// and an address with host scope is never chosen as a source.
+var (
+	Gateway  = netip.AddrFrom4([4]byte{169, 254, 1, 1})
+	Gateway6 = netip.MustParseAddr("fe80::1")
+)
+
+// ENI is an ENI on this node that pods share.
+type ENI struct {
+	ID       string
+	MAC      string
+	Name     string     // interface name; "" when not known, it is only for people
+	Index    int        // interface index on the host
+	Slot     int        // small number, 1 and up, that no other ENI of the node has; it gives the mark
+	Gateway  netip.Addr // of its vSwitch; zero without IPv4
+	Gateway6 netip.Addr // of its vSwitch; zero without IPv6
+	MTU      int        // bytes, 0 keeps the kernel's
+}
+
+// Table is the number of the routing table of what leaves by e.
+func (e ENI) Table() int { return ENITableBase + e.Index }
+
+// Dev is the name that a NetNS has for e's link.
+func (e ENI) Dev() string {
+	if e.Name != "" {
+		return e.Name
+	}
+	return fmt.Sprint("if", e.Index)
+}
+
+// Pod is one interface of one pod on a shared ENI.
+type Pod struct {
+	ContainerID string // of the sandbox
+	Namespace   string
+	Name        string
+	IfName      string // in the pod; "" is eth0
+	HostIf      string // the veth's host end; "" is HostIfName's
+	IPv4        netip.Addr
+	IPv6        netip.Addr
+	ENI         ENI
+	MTU         int // bytes, 0 keeps the kernel's
+}
+
+// Options is how pods are steered to their ENI. The zero value marks packets with DefaultMarkMask.
+type Options struct {
+	MarkMask    uint32 // adjacent bits of the packet mark that are ours; 0 is DefaultMarkMask
+	PerPodRules bool   // a rule for each pod, for kernels whose links have no tcx hook
+}
+
+// Mark is the mark of packets that leave by the ENI in slot. It is zero, so pods on that ENI get a rule each, when slot does
+// not fit into the mask or marks are not used at all.
+func (o Options) Mark(slot int) Mark {
+	mask := o.MarkMask
+	if mask == 0 {
+		mask = DefaultMarkMask
+	}
+	shift := bits.TrailingZeros32(mask)
+	if o.PerPodRules || slot < 1 || uint64(slot) > uint64(mask>>shift) {
+		return Mark{}
+	}
+	value := uint32(slot) << shift
+	if value&^mask != 0 {
+		return Mark{}
+	}
+	return Mark{Value: value, Mask: mask}
+}
+
+// Host is what the host's namespace holds for its ENIs, whatever pods there are: the rule for pods, and for each ENI the
+// link's settings, its table and the rule for its mark.
+func Host(enis []ENI, opts Options) NetNS {
+	n := NetNS{Rules: []Rule{{Priority: PriorityPods, Table: PodsTable}}}
+	for _, e := range enis {
+		if e.Gateway6.IsValid() {
+			n.Rules = append(n.Rules, Rule{Priority: PriorityPods, IPv6: true, Table: PodsTable})
+			break
+		}
+	}
+	for _, e := range enis {
+		n = Join(n, eni(e, opts.Mark(e.Slot)))
+	}
+	return n
+}
+
+func eni(e ENI, mark Mark) NetNS {
+	dev := e.Dev()
+	n := NetNS{
+		Links: []Link{{Name: dev, Index: e.Index, MAC: e.MAC, MTU: e.MTU, Forward: true, RPFilter: 2}},
+		Addrs: []Addr{{Prefix: host(Gateway), Dev: dev, HostScope: true}},
+	}
+	for _, gateway := range []netip.Addr{e.Gateway, e.Gateway6} {
+		if !gateway.IsValid() {
+			continue
+		}
+		n.Routes = append(n.Routes, Route{Dst: everything(gateway), Via: gateway, Dev: dev, Table: e.Table(), Onlink: true})
+		if !mark.IsZero() {
+			n.Rules = append(n.Rules, Rule{Priority: PriorityENI, IPv6: gateway.Is6(), Mark: mark, Table: e.Table()})
+		}
+	}
+	return n
+}
+
+// SharedENI is what the host's and the pod's namespace hold for one pod on a shared ENI: a veth, the pod's address at its
+// end, a host route in PodsTable, permanent neighbours both ways, and at the host's end the mark of the pod's ENI (or, where
+// opts gives none, a rule).
+func SharedENI(pod Pod, opts Options) (hostNS, podNS NetNS) {
+	ifName, hostIf := pod.IfName, pod.HostIf
+	if ifName == "" {
+		ifName = "eth0"
+	}
+	if hostIf == "" {
+		hostIf = HostIfName(pod.Namespace, pod.Name, ifName)
+	}
+	mark := opts.Mark(pod.ENI.Slot)
+	hostMAC, podMAC := mac("host", pod.ContainerID, ifName), mac("pod", pod.ContainerID, ifName)
+
+	hostNS.Links = []Link{{
+		Name: hostIf, MAC: hostMAC, Peer: ifName, PeerMAC: podMAC, MTU: pod.MTU, Alias: Alias(pod.ContainerID, ifName),
+		Group: Group, Forward: true, RPFilter: 2, IngressMark: mark,
+	}}
+	podNS.Links = []Link{{Name: ifName, MAC: podMAC, MTU: pod.MTU}}
+	for _, ip := range []netip.Addr{pod.IPv4, pod.IPv6} {
+		if !ip.IsValid() {
+			continue
+		}
+		gateway := Gateway
+		if ip.Is6() {
+			gateway = Gateway6
+		}
+		hostNS.Routes = append(hostNS.Routes, Route{Dst: host(ip), Dev: hostIf, Table: PodsTable})
+		hostNS.Neighs = append(hostNS.Neighs, Neigh{IP: ip, MAC: podMAC, Dev: hostIf})
+		if mark.IsZero() {
+			hostNS.Rules = append(hostNS.Rules, Rule{Priority: PriorityENI, IPv6: ip.Is6(), From: host(ip), Table: pod.ENI.Table()})
+		}
+		podNS.Addrs = append(podNS.Addrs, Addr{Prefix: host(ip), Dev: ifName})
+		podNS.Neighs = append(podNS.Neighs, Neigh{IP: gateway, MAC: hostMAC, Dev: ifName})
+		podNS.Routes = append(podNS.Routes, Route{Dst: everything(ip), Via: gateway, Dev: ifName, Onlink: true})
+	}
+	return hostNS, podNS
+}
+
+// HostEnd is the least that names a pod's host veth: enough to remove it when nothing else is known of the pod.
+func HostEnd(hostIf, containerID, ifName string) NetNS {
+	return NetNS{Links: []Link{{Name: hostIf, Alias: Alias(containerID, ifName), Group: Group}}}
+}
+
+// Alias is the interface alias of the host veth of a sandbox's interface.
+func Alias(containerID, ifName string) string { return AliasPrefix + containerID + "/" + ifName }
+
+// HostIfName is the name of a pod's host veth, "cali" and 11 hexadecimal digits, as Calico's Felix computes it too, so that
+// it finds the pod's interface by itself.
+func HostIfName(namespace, pod, ifName string) string {
+	if ifName == "eth0" {
+		ifName = ""
+	}
+	sum := sha1.Sum([]byte(namespace + "." + pod + ifName))
+	return "cali" + hex.EncodeToString(sum[:])[:11]
+}
+
+// mac is a MAC address for one end of a sandbox's veth: the same each time, so that neighbours are known before the link
+// is there. It is locally administered and unicast (IEEE 802).
+func mac(end, containerID, ifName string) string {
+	sum := sha1.Sum([]byte(end + " " + containerID + " " + ifName))
+	sum[0] = sum[0]&^1 | 2
+	return net.HardwareAddr(sum[:6]).String()
+}
+
+func host(ip netip.Addr) netip.Prefix { return netip.PrefixFrom(ip, ip.BitLen()) }
+
+func everything(family netip.Addr) netip.Prefix {
+	if family.Is6() {
+		return netip.PrefixFrom(netip.IPv6Unspecified(), 0)
+	}
+	return netip.PrefixFrom(netip.IPv4Unspecified(), 0)
+}
