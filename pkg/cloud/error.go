@@ -46,7 +46,11 @@ type Error struct {
 	RequestID string
 	Action    string // the RAM action that was refused, "ecs:DescribeInstanceTypes"; only with Forbidden
 	Kind      Kind
+	Err       error // what ended the call on this side, a context's error for instance; usually nil
 }
+
+// Unwrap is Err, so that errors.Is finds a context's error behind a call that was cut short.
+func (e *Error) Unwrap() error { return e.Err }
 
 // Error names the operation, its subject, the cause and the request.
 func (e *Error) Error() string {
@@ -93,6 +97,8 @@ func KindOfCode(code string) Kind {
 		return Throttled
 	case strings.HasPrefix(code, "Forbidden"), strings.HasPrefix(code, "NoPermission"), strings.HasPrefix(code, "StatusForbidden"):
 		return Forbidden
+	case strings.HasPrefix(code, "DeleteConflict"):
+		return Conflict
 	case strings.HasPrefix(code, "EntityNotExist"), strings.HasSuffix(code, ".NotFound"), strings.HasSuffix(code, "NotFound"):
 		return NotFound
 	case strings.HasPrefix(code, "EntityAlreadyExists"), strings.HasSuffix(code, "AlreadyExist"):
@@ -120,7 +126,15 @@ var codes = map[string]Kind{
 	"IncorrectInstanceStatus":                    Conflict,
 	"Operation.Conflict":                         Conflict,
 	"OperationConflict":                          Conflict,
+	"ErrorClusterState":                          Conflict,
+	"ErrorCheckAcl":                              Forbidden,
 	"IdempotentParameterMismatch":                Invalid,
+	"IdempotenceParamNotMatch":                   Invalid,
+	"MalformedPolicyDocument":                    Invalid,
+	"UnsupportedParameter":                       Invalid,
+	"InvalidAction.NotFound":                     Invalid,
+	"InvalidApi.NotFound":                        Invalid,
+	"MaxEniIpv6IpsCountExceeded":                 Quota,
 	"InvalidAccessKeyId.NotFound":                BadKey,
 	"InvalidAccessKeyId.Inactive":                BadKey,
 	"InvalidAccessKeyId":                         BadKey,
