@@ -1,0 +1,116 @@
+package conf
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+)
+
+// ParseCNI reads the text of 10-terway.conf. The error joins every problem, each with its path, and says what to do;
+// the configuration is usable only without one. Warnings may come with or without an error.
+func ParseCNI(text []byte) (CNIConf, []Warning, error) {
+	o, err := parse("10-terway.conf", text)
+	if err != nil {
+		return CNIConf{}, nil, err
+	}
+	c := CNIConf{
+		CNIVersion:    o.choice("cniVersion", "0.4.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"),
+		Name:          o.text("name", "terway"),
+		Type:          o.choice("type", "terway", "terway"),
+		VirtualType:   o.choice("eniip_virtual_type", "Veth", "Veth", "IPVlan", "datapathv2"),
+		MTU:           o.number("mtu", 1500, 0),
+		AutoMTU:       o.boolean("auto_mtu", false),
+		DisablePeer:   o.boolean("disable_host_peer", false),
+		VLANStripType: o.choice("vlan_strip_type", "filter", "filter", "vlan"),
+		Debug:         o.boolean("debug", false),
+	}
+	c.readCapabilities(o)
+	c.readRoutes(o)
+	c.readSymmetric(o)
+	o.pluginWithoutEffect(c)
+	c.validate(o)
+	o.rest()
+	warnings, err := o.result()
+	return c, warnings, err
+}
+
+func (c *CNIConf) readCapabilities(o *object) {
+	capabilities := o.child("capabilities")
+	c.Bandwidth = capabilities.boolean("bandwidth", false)
+	capabilities.rest()
+}
+
+func (c *CNIConf) readRoutes(o *object) {
+	for i, text := range o.texts("host_stack_cidrs") {
+		if prefix, ok := o.prefix(fmt.Sprintf("%s[%d]", o.at("host_stack_cidrs"), i), text); ok {
+			c.HostStackCIDRs = append(c.HostStackCIDRs, prefix)
+		}
+	}
+}
+
+func (c *CNIConf) readSymmetric(o *object) {
+	s := o.child("symmetric_routing_config")
+	c.SymmetricRouting = Symmetric{
+		Enabled:   o.boolean("symmetric_routing", false),
+		Interface: s.text("interface", "eth0"),
+		Mark:      s.bits("mark", 0x10),
+		Mask:      s.bits("mask", 0x10),
+		TableID:   s.number("table_id", 100, 1),
+		Priority:  s.number("rule_priority", 600, 1),
+		Backend:   s.choice("backend", "iptables", "iptables", "nftables"),
+	}
+	s.asked["comment"] = true
+	s.rest()
+	if c.SymmetricRouting.Enabled {
+		o.found.warn(o.at("symmetric_routing"), "not supported: answers leave by the node's own routes")
+	}
+}
+
+// bits reads a 32-bit mask: a number, or a string such as "0x10".
+func (o *object) bits(key string, fallback uint32) uint32 {
+	raw := string(o.fields[key])
+	if text, err := strconv.Unquote(raw); err == nil {
+		raw = text
+	}
+	o.asked[key] = true
+	if raw == "" || raw == "null" {
+		return fallback
+	}
+	value, err := strconv.ParseUint(raw, 0, 32)
+	if err != nil {
+		o.found.problem(o.at(key), "it is %s; it must be a number of 32 bits such as 16 or \"0x10\"", raw)
+		return fallback
+	}
+	return uint32(value)
+}
+
+func (o *object) pluginWithoutEffect(c CNIConf) {
+	if c.VirtualType != "Veth" {
+		o.found.warn(o.at("eniip_virtual_type"), c.VirtualType+" is not supported; pods get a veth with policy routing (Veth)")
+	}
+	if c.DisablePeer {
+		o.found.warn(o.at("disable_host_peer"), "it has no effect on pods that share an ENI: the veth is their only link")
+	}
+	if c.VLANStripType == "vlan" {
+		o.found.warn(o.at("vlan_strip_type"), "it has no effect: trunk ENIs are not made by the node's daemon")
+	}
+	const policy = "it has no effect: network policies are left to another component"
+	for _, unsupported := range []struct{ key, text string }{
+		{"bandwidth_mode", "it has no effect: the mode is chosen by the daemon"},
+		{"cilium_args", policy}, {"cilium_enable_hubble", policy}, {"cilium_hubble_listen_address", policy},
+		{"cilium_hubble_metrics", policy}, {"cilium_hubble_metrics_server", policy},
+		{"enable_network_priority", "it has no effect: pods' packets have one priority"},
+		{"network_policy_provider", policy},
+		{"runtimeConfig", "it is given by the container runtime, not here; it is ignored"},
+		{"veth_prefix", "it has no effect, upstream ignores it too: the prefix is cali"},
+	} {
+		o.without(unsupported.key, unsupported.text)
+	}
+	slices.SortStableFunc(o.found.warnings, byPath)
+}
+
+func (c *CNIConf) validate(o *object) {
+	if c.MTU != 0 && (c.MTU < 576 || c.MTU > 9000) {
+		o.found.problem(o.at("mtu"), "it is %d; it must be 0 (the ENI's), or 576 to 9000", c.MTU)
+	}
+}
