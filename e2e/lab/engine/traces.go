@@ -1,0 +1,161 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/onectl/onectl/e2e/lab/command"
+)
+
+// shared are paths outside our folder that dockerd and containerd make without being asked. Those that are not there
+// before the daemon starts are removed after it has ended; a folder only when it is empty.
+func shared() []string {
+	return []string{
+		"/etc/docker/key.json", "/etc/docker", "/opt/containerd/bin", "/opt/containerd/lib", "/opt/containerd",
+		"/run/containerd/s", "/run/containerd", "/run/docker/runtime-runc", "/run/docker",
+	}
+}
+
+// noteTraces writes down which of the shared paths are not there yet.
+func (d daemon) noteTraces() error {
+	missing := slices.DeleteFunc(shared(), func(path string) bool {
+		_, err := os.Lstat(path)
+		return err == nil
+	})
+	data, err := json.Marshal(missing)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(d.path("traces.json"), data, 0o600)
+}
+
+// removeTraces removes what a daemon that runs no longer has left: processes, links, mounts, cgroups, files. It may run at
+// any time after, and twice.
+func (d daemon) removeTraces(ctx context.Context) error {
+	if err := d.killRest(ctx); err != nil {
+		return err
+	}
+	return errors.Join(d.unmountRest(), d.removeCgroups(), d.removeBridge(ctx), d.removeFiles())
+}
+
+// killRest ends containers, whose processes are in our cgroup, and the programs that looked after them.
+func (d daemon) killRest(ctx context.Context) error {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, entry := range entries {
+		pid, err := strconv.Atoi(entry.Name())
+		if err == nil && (d.owns(pid) || d.contains(pid)) {
+			errs = append(errs, end(ctx, pid, unix.SIGKILL))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// contains says whether a process is in one of our containers.
+func (d daemon) contains(pid int) bool {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
+	return err == nil && strings.Contains(string(data), ":/"+d.cgroup()+"/")
+}
+
+// unmountRest detaches every mount below our folder, innermost first.
+func (d daemon) unmountRest() error {
+	data, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return err
+	}
+	var below []string
+	for line := range strings.Lines(string(data)) {
+		fields := strings.Fields(line)
+		if len(fields) > 4 && strings.HasPrefix(fields[4], d.dir+"/") {
+			below = append(below, fields[4])
+		}
+	}
+	var errs []error
+	for _, point := range slices.Backward(below) {
+		if err := unix.Unmount(point, unix.MNT_DETACH); err != nil && !errors.Is(err, unix.EINVAL) {
+			errs = append(errs, fmt.Errorf("unmount %s: %w", point, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// removeCgroups removes our cgroup from every hierarchy, leaves first: they are directories that must be empty of others.
+func (d daemon) removeCgroups() error {
+	roots, err := filepath.Glob("/sys/fs/cgroup/*/" + d.cgroup())
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, root := range append(roots, "/sys/fs/cgroup/"+d.cgroup()) {
+		var groups []string
+		_ = filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+			if err == nil && entry.IsDir() {
+				groups = append(groups, path)
+			}
+			return nil
+		})
+		for _, group := range slices.Backward(groups) {
+			if err := unix.Rmdir(group); err != nil && !errors.Is(err, unix.ENOENT) {
+				errs = append(errs, fmt.Errorf("remove cgroup %s: %w", group, err))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (d daemon) removeBridge(ctx context.Context) error {
+	if _, err := os.Stat("/sys/class/net/" + d.bridge()); err != nil {
+		return nil
+	}
+	_, err := command.Run(ctx, "ip", "link", "delete", d.bridge())
+	return err
+}
+
+// removeFiles removes sockets and PID files, the shims' sockets, and of the shared paths those that we made.
+func (d daemon) removeFiles() error {
+	addresses, err := filepath.Glob(d.path("exec/containerd/daemon/io.containerd.runtime.v2.task/*/*/address"))
+	if err != nil {
+		return err
+	}
+	for _, address := range addresses {
+		data, err := os.ReadFile(address)
+		if socket, ok := strings.CutPrefix(string(data), "unix://"); err == nil && ok && strings.HasPrefix(socket, "/run/containerd/s/") {
+			_ = os.Remove(socket)
+		}
+	}
+	errs := []error{os.RemoveAll(d.path("exec")), os.RemoveAll(d.path("docker.sock")), os.RemoveAll(d.path("docker.pid"))}
+	return errors.Join(append(errs, d.removeShared())...)
+}
+
+func (d daemon) removeShared() error {
+	data, err := os.ReadFile(d.path("traces.json"))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var missing []string
+	if err := json.Unmarshal(data, &missing); err != nil {
+		return err
+	}
+	for _, path := range missing {
+		if slices.Contains(shared(), path) {
+			_ = os.Remove(path) // a folder that another has used since is not empty and stays
+		}
+	}
+	return os.Remove(d.path("traces.json"))
+}
