@@ -1,0 +1,240 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/onectl/onectl/pkg/cloud"
+)
+
+// request is something that the loop does for a caller, on its own goroutine.
+type request func(now time.Time)
+
+// waiter is an Allocate call.
+type waiter struct {
+	owner  string
+	prefer netip.Addr
+	since  time.Time
+	answer chan answer // has room for one
+}
+
+type answer struct {
+	lease Lease
+	err   error
+}
+
+// holder is an owner and what it holds.
+type holder struct {
+	Holding
+	grants int  // answers that were given for it and not taken back
+	lost   bool // the cloud no longer shows the address
+}
+
+// Allocate grants owner ("containerID/ifName") an address: the one it holds already, prefer when it is idle, else another
+// idle one, else one that is asked of the cloud. It waits until ctx ends while the cloud is at work or a retry is due,
+// and fails early with an *Error when nothing can help now. An address granted to a call that has given up goes back.
+func (p *Pool) Allocate(ctx context.Context, owner string, prefer netip.Addr) (Lease, error) {
+	w := &waiter{owner: owner, prefer: prefer, answer: make(chan answer, 1)}
+	if err := p.ask(ctx, func(now time.Time) {
+		w.since = now
+		p.waiters = append(p.waiters, w)
+	}); err != nil {
+		return Lease{}, err
+	}
+	select {
+	case a := <-w.answer:
+		return a.lease, a.err
+	case <-p.done:
+		return Lease{}, &Error{Owner: owner, Reason: Stopped}
+	case <-ctx.Done():
+	}
+	return Lease{}, p.giveUp(ctx, w)
+}
+
+// giveUp takes w back: out of the queue, or its address out of the owner's hands. Only Run's end can keep it waiting.
+func (p *Pool) giveUp(ctx context.Context, w *waiter) error {
+	reason := make(chan *Error, 1)
+	back := func(now time.Time) {
+		p.waiters = slices.DeleteFunc(p.waiters, func(other *waiter) bool { return other == w })
+		if len(w.answer) > 0 {
+			if a := <-w.answer; a.err == nil {
+				p.takeBack(w.owner, now)
+			}
+		}
+		reason <- p.obstacle(now)
+	}
+	select {
+	case p.requests <- back:
+	case <-p.done:
+		return &Error{Owner: w.owner, Reason: Stopped, Err: ctx.Err()}
+	}
+	e := <-reason
+	return &Error{Owner: w.owner, Reason: e.Reason, Subject: e.Subject, Err: errors.Join(context.Cause(ctx), e.Err)}
+}
+
+// Release gives owner's address back. An owner that holds none is not an error, so it may be repeated; an Allocate of the
+// same owner that still waits is answered with an error. It never calls the cloud: the address stays on its ENI, idle,
+// until Plan gives it away or back.
+func (p *Pool) Release(ctx context.Context, owner string) error {
+	freed := make(chan struct{})
+	if err := p.ask(ctx, func(now time.Time) {
+		p.waiters = slices.DeleteFunc(p.waiters, func(w *waiter) bool {
+			if w.owner == owner {
+				w.answer <- answer{err: &Error{Owner: owner, Reason: Released}}
+			}
+			return w.owner == owner
+		})
+		p.free(owner, now)
+		close(freed)
+	}); err != nil {
+		return err
+	}
+	<-freed
+	return nil
+}
+
+// ask hands a request to the loop.
+func (p *Pool) ask(ctx context.Context, r request) error {
+	select {
+	case p.requests <- r:
+		return nil
+	case <-p.done:
+		return &Error{Reason: Stopped}
+	case <-ctx.Done():
+		return &Error{Reason: Starting, Err: context.Cause(ctx)}
+	}
+}
+
+// hold notes what pods held before a restart. The addresses join their ENIs at the first reading.
+func (p *Pool) hold(held []Holding) {
+	for _, h := range held {
+		p.holders[h.Owner] = &holder{Holding: h, grants: 1}
+	}
+}
+
+// takeBack undoes one grant; the last one frees the address.
+func (p *Pool) takeBack(owner string, now time.Time) {
+	h, ok := p.holders[owner]
+	if !ok {
+		return
+	}
+	if h.grants--; h.grants <= 0 {
+		p.free(owner, now)
+	}
+}
+
+func (p *Pool) free(owner string, now time.Time) {
+	h, ok := p.holders[owner]
+	if !ok {
+		return
+	}
+	delete(p.holders, owner)
+	p.stock.ChangedAt = now
+	if e := p.stock.eni(h.ENI); e != nil {
+		for i := range e.Addresses {
+			if e.Addresses[i].Owner == owner {
+				e.Addresses[i].Owner, e.Addresses[i].FreeSince = "", now
+			}
+		}
+	}
+}
+
+// grant serves waiters, oldest first, from what is idle.
+func (p *Pool) grant(now time.Time) {
+	p.waiters = slices.DeleteFunc(p.waiters, func(w *waiter) bool {
+		lease, ok := p.serve(w, now)
+		if ok {
+			w.answer <- answer{lease: lease}
+		}
+		return ok
+	})
+	p.stock.Waiting = 0
+	for _, w := range p.waiters {
+		if p.holders[w.owner] == nil {
+			p.stock.Waiting++
+		}
+	}
+}
+
+func (p *Pool) serve(w *waiter, now time.Time) (Lease, bool) {
+	if h := p.holders[w.owner]; h != nil && h.lost {
+		p.free(w.owner, now)
+	}
+	if h := p.holders[w.owner]; h != nil {
+		e := p.stock.eni(h.ENI)
+		if e == nil || !e.usable() {
+			return Lease{}, false
+		}
+		h.grants++
+		return p.lease(*e, h.IPv4), true
+	}
+	e, a := pick(p.stock.ENIs, p.marks, w.prefer, now)
+	if a == nil {
+		return Lease{}, false
+	}
+	a.Owner = w.owner
+	p.stock.ChangedAt = now
+	p.holders[w.owner] = &holder{Holding: Holding{Owner: w.owner, ENI: e.ID, IPv4: a.IP}, grants: 1}
+	return p.lease(*e, a.IP), true
+}
+
+func (p *Pool) lease(e ENI, addr netip.Addr) Lease {
+	v, _ := p.stock.vswitch(e.VSwitchID)
+	return Lease{IPv4: addr, ENI: e.described(), VSwitch: v.VSwitch}
+}
+
+// described is the ENI with the addresses it has now.
+func (e ENI) described() cloud.ENI {
+	c := e.ENI
+	c.IPv4 = make([]netip.Addr, 0, len(e.Addresses))
+	for _, a := range e.Addresses {
+		c.IPv4 = append(c.IPv4, a.IP)
+	}
+	return c
+}
+
+// pick chooses an idle address: the preferred one; else one that has cooled down, on the first ENI by policy, the
+// primary address first because it cannot be given back alone; else the one that is cooling for longest.
+func pick(enis []ENI, m Marks, prefer netip.Addr, now time.Time) (*ENI, *Address) {
+	var best choice
+	for i := range enis {
+		e := &enis[i]
+		if !e.usable() {
+			continue
+		}
+		for j := range e.Addresses {
+			if a := &e.Addresses[j]; a.idle() {
+				c := choice{e, a, a.IP == prefer, a.cooled(now, m.CoolDown)}
+				if c.before(best, m.ENIPolicy) {
+					best = c
+				}
+			}
+		}
+	}
+	return best.eni, best.address
+}
+
+type choice struct {
+	eni               *ENI
+	address           *Address
+	preferred, cooled bool
+}
+
+func (c choice) before(o choice, policy ENIPolicy) bool {
+	switch {
+	case o.address == nil:
+		return true
+	case c.preferred != o.preferred:
+		return c.preferred
+	case c.cooled != o.cooled:
+		return c.cooled
+	case !c.cooled:
+		return c.address.FreeSince.Before(o.address.FreeSince)
+	case policy == ENILeastIPs:
+		return len(c.eni.Addresses) < len(o.eni.Addresses)
+	}
+	return len(c.eni.Addresses) > len(o.eni.Addresses)
+}

@@ -1,0 +1,142 @@
+// Package pool keeps a node's stock of VPC addresses: ENIs attached to the instance and the private addresses on them,
+// some held by pods, some idle, some on the way.
+//
+// One goroutine (Run) owns the stock. Allocate and Release send it messages; cloud calls run as steps beside it and
+// report back, so nothing ever waits for a lock across a cloud call. What to do next is decided by Plan, a pure function
+// of the stock: nothing is remembered about earlier decisions, so a failure, a restart or a change made behind the
+// pool's back is met in the same way, by looking again.
+package pool
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"github.com/onectl/onectl/pkg/cloud"
+)
+
+// Cloud is the part of the cloud API that the pool calls. Its errors are *cloud.Error; their Kind decides what happens.
+type Cloud interface {
+	CreateENI(ctx context.Context, spec cloud.ENISpec) (cloud.ENI, error)
+	DescribeENIs(ctx context.Context, filter cloud.ENIFilter) ([]cloud.ENI, error)
+	AttachENI(ctx context.Context, eniID, instanceID string) error
+	DetachENI(ctx context.Context, eniID, instanceID string) error
+	DeleteENI(ctx context.Context, eniID string) error
+	AssignIPv4(ctx context.Context, eniID string, count int, clientToken string) ([]netip.Addr, error)
+	UnassignIPv4(ctx context.Context, eniID string, addrs []netip.Addr) error
+	DescribeVSwitches(ctx context.Context, ids []string, vpcID string) ([]cloud.VSwitch, error)
+}
+
+// Host is the node's side of an ENI. Both methods may be called again for the same ENI.
+type Host interface {
+	// ENIReady waits for the ENI's link and sets it up. Pods get addresses of the ENI only afterwards.
+	ENIReady(ctx context.Context, eni cloud.ENI, vswitch cloud.VSwitch) error
+	// ENIGone undoes ENIReady; it is called before the ENI is detached. An ENI that was never set up is no error.
+	ENIGone(ctx context.Context, eniID string) error
+}
+
+// Journal keeps, on disk, which ENIs the pool was about to create. A spec is recorded before CreateENI is called and
+// forgotten when the outcome is certain; its ClientToken is its name.
+type Journal interface {
+	Record(spec cloud.ENISpec) error
+	Forget(clientToken string) error
+	Intents() ([]cloud.ENISpec, error)
+}
+
+// Clock tells the time and wakes the pool up.
+type Clock interface {
+	Now() time.Time
+	After(d time.Duration) <-chan time.Time
+}
+
+// Holding is an address that a pod sandbox holds.
+type Holding struct {
+	Owner string // "containerID/ifName"
+	ENI   string
+	IPv4  netip.Addr
+}
+
+// Lease is what Allocate grants. It is valid until Release, also over a restart when the caller gives it back to New in
+// Options.Held.
+type Lease struct {
+	IPv4    netip.Addr
+	IPv6    netip.Addr // always the zero Addr for now: the stock is IPv4
+	ENI     cloud.ENI
+	VSwitch cloud.VSwitch
+}
+
+// Options are what a Pool is made of.
+type Options struct {
+	Cloud    Cloud
+	Host     Host
+	Journal  Journal
+	Instance cloud.Instance     // ID, ZoneID, VPCID and VSwitchID are needed
+	Limits   cloud.InstanceType // ENIs and IPv4PerENI are needed
+	Config   Config
+	Held     []Holding // what pods hold already, from the ledger
+	Clock    Clock     // nil is the machine's clock
+	Logger   *slog.Logger
+	Observe  func(step Step, took time.Duration, err error) // called after each step, from its goroutine; may be nil
+	Rand     *rand.Rand                                     // for jitter and the random vSwitch policy; nil is seeded by chance
+}
+
+// Pool is a node's stock of addresses. Its methods may be called from any goroutine.
+type Pool struct {
+	opts     Options
+	requests chan request
+	outcomes chan outcome
+	ready    chan struct{}
+	done     chan struct{}
+	status   atomic.Pointer[Status]
+	stock    Stock              // owned by Run
+	waiters  []*waiter          // owned by Run, oldest first
+	holders  map[string]*holder // owned by Run
+	marks    Marks
+	rand     *rand.Rand
+	groups   []string        // security groups of the instance's primary ENI
+	deleted  map[string]bool // ENIs deleted since the reading in flight began
+}
+
+// New makes a pool. It looks at nothing until Run.
+func New(opts Options) *Pool {
+	opts.Config = opts.Config.withDefaults()
+	if opts.Clock == nil {
+		opts.Clock = wallClock{}
+	}
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	if opts.Observe == nil {
+		opts.Observe = func(Step, time.Duration, error) {}
+	}
+	p := &Pool{
+		opts:     opts,
+		requests: make(chan request),
+		outcomes: make(chan outcome),
+		ready:    make(chan struct{}),
+		done:     make(chan struct{}),
+		holders:  map[string]*holder{},
+		marks:    opts.Config.marks(opts.Limits),
+		rand:     opts.Rand,
+	}
+	if p.rand == nil {
+		p.rand = rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))
+	}
+	p.hold(opts.Held)
+	p.publish()
+	return p
+}
+
+// Ready is closed when the stock has been read from the cloud for the first time.
+func (p *Pool) Ready() <-chan struct{} { return p.ready }
+
+// Status is the stock as it was after the last change. It does not block.
+func (p *Pool) Status() Status { return *p.status.Load() }
+
+type wallClock struct{}
+
+func (wallClock) Now() time.Time                         { return time.Now() }
+func (wallClock) After(d time.Duration) <-chan time.Time { return time.After(d) }

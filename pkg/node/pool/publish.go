@@ -1,0 +1,81 @@
+package pool
+
+import (
+	"slices"
+	"strings"
+)
+
+// publish makes the stock's present state what Status returns.
+func (p *Pool) publish() {
+	s := p.stock
+	st := Status{
+		Ready: s.Read, Capacity: p.marks.MaxENIs * p.marks.IPv4PerENI, Idle: s.idle(), Coming: s.coming(),
+		Waiting: len(p.waiters), MinIdle: p.marks.MinIdle, MaxIdle: p.marks.MaxIdle, SyncedAt: s.ReadAt,
+	}
+	now := p.opts.Clock.Now()
+	for _, e := range s.ENIs {
+		one := ENIStatus{ID: e.ID, MAC: e.MAC, VSwitchID: e.VSwitchID, Status: e.Status, Ready: e.Ready, Total: len(e.Addresses), Used: e.used()}
+		if e.usable() {
+			one.Idle = e.idle()
+			st.Cooling += e.count(func(a Address) bool { return a.idle() && !a.cooled(now, p.marks.CoolDown) })
+		}
+		if e.Step != nil {
+			one.Step = e.Step.Kind
+		}
+		st.Total += one.Total
+		st.Used += one.Used
+		st.ENIs = append(st.ENIs, one)
+	}
+	for _, v := range s.VSwitches {
+		st.VSwitches = append(st.VSwitches, VSwitchStatus{
+			ID: v.ID, ZoneID: v.ZoneID, Free: v.Free, Usable: v.open(now), Why: v.Why,
+			Exhausted: v.exhausted(now), RetryAt: v.RetryAt,
+		})
+	}
+	st.Problems = p.problems()
+	st.Vanished = p.vanished()
+	p.status.Store(&st)
+}
+
+func (p *Pool) problems() []Problem {
+	now := p.opts.Clock.Now()
+	var all []Problem
+	add := func(h Hold) {
+		if h.Reason == "" {
+			return
+		}
+		e := Error{Reason: h.Reason, Subject: h.Subject, Err: h.Err}
+		all = append(all, Problem{Reason: h.Reason, Subject: h.Subject, Message: e.text(), Since: h.Since, RetryAt: h.Until})
+	}
+	for _, h := range p.stock.Holds {
+		add(h)
+	}
+	for _, e := range p.stock.ENIs {
+		add(e.Hold)
+	}
+	for _, v := range p.stock.VSwitches {
+		if v.exhausted(now) {
+			e := Error{Reason: Exhausted, Subject: v.ID}
+			all = append(all, Problem{Reason: Exhausted, Subject: v.ID, Message: e.text(), Since: v.LookedAt, RetryAt: v.RetryAt})
+		}
+		if v.Candidate && v.Why != "" {
+			all = append(all, Problem{Reason: Misconfigured, Subject: v.ID, Message: "vSwitch " + v.ID + ": " + v.Why + "; " + hints[Misconfigured], Since: v.LookedAt})
+		}
+	}
+	slices.SortFunc(all, func(a, b Problem) int { return strings.Compare(string(a.Reason)+a.Subject, string(b.Reason)+b.Subject) })
+	return all
+}
+
+// vanished is what pods hold but the cloud does not show.
+func (p *Pool) vanished() []Holding {
+	var all []Holding
+	for _, h := range p.holders {
+		e := p.stock.eni(h.ENI)
+		missing := e != nil && slices.ContainsFunc(e.Addresses, func(a Address) bool { return a.Owner == h.Owner && (a.Missing || e.Missing) })
+		if h.lost || missing {
+			all = append(all, h.Holding)
+		}
+	}
+	slices.SortFunc(all, func(a, b Holding) int { return strings.Compare(a.Owner, b.Owner) })
+	return all
+}

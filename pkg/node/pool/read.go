@@ -1,0 +1,208 @@
+package pool
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/onectl/onectl/pkg/cloud"
+)
+
+// intentLife is how long a creation without a clear answer is waited for. A cloud call that was begun has ended by then,
+// and every reading since would have shown the ENI.
+const intentLife = 10 * time.Minute
+
+// applyReading compares the stock with what the cloud shows. An ENI that had a step in flight meanwhile is left alone:
+// the reading may be older than the step's effect. Nothing is believed gone before a second reading agrees.
+func (p *Pool) applyReading(o outcome, now time.Time) {
+	p.applyVSwitches(o.ids, o.reading.vswitches, now)
+	shown, primary := p.split(*o.reading)
+	p.stock.Foreign = 0
+	for _, e := range o.reading.attached {
+		if _, ours := shown[e.ID]; !ours && e.Type != cloud.ENIPrimary && e.Type != cloud.ENIMember {
+			p.stock.Foreign++
+		}
+	}
+	if len(primary) > 0 {
+		p.groups = primary[0].SecurityGroups
+	}
+	for id, e := range shown {
+		p.applyShown(id, e, o.seen, now)
+	}
+	for _, e := range slices.Clone(p.stock.ENIs) {
+		if _, ok := shown[e.ID]; !ok {
+			p.applyUnseen(e.ID, o.seen)
+		}
+	}
+	p.expireIntents(o.began)
+	p.stock.ReadAt = now
+	if !p.stock.Read {
+		p.stock.Read = true
+		p.findLost()
+		close(p.ready)
+	}
+}
+
+// split tells our ENIs from the rest; primary is the instance's primary ENI.
+func (p *Pool) split(r reading) (ours map[string]cloud.ENI, primary []cloud.ENI) {
+	ours = map[string]cloud.ENI{}
+	for _, e := range slices.Concat(r.attached, r.ours) {
+		if e.Type == cloud.ENIPrimary && e.Instance == p.opts.Instance.ID {
+			primary = append(primary, e)
+		}
+		if p.mine(e) {
+			ours[e.ID] = e
+		}
+	}
+	return ours, primary
+}
+
+// mine reports whether an ENI is one that the pool made, here or for this instance, and may use.
+func (p *Pool) mine(e cloud.ENI) bool {
+	c := p.opts.Config
+	here := e.Instance == p.opts.Instance.ID || e.Instance == "" && e.Tags[TagInstance] == p.opts.Instance.ID
+	return here && e.Type == cloud.ENISecondary && e.Status != cloud.ENIDeleting &&
+		e.Tags[TagCreator] == CreatorTerway && carries(e.Tags, c.Tags) && carries(e.Tags, c.TagFilter) &&
+		!slices.ContainsFunc(c.TagBlock, func(t Tag) bool { return t.Key != "" && e.Tags[t.Key] == t.Value })
+}
+
+func carries(tags, wanted map[string]string) bool {
+	for key, value := range wanted {
+		if tags[key] != value {
+			return false
+		}
+	}
+	return true
+}
+
+func (p *Pool) applyShown(id string, shown cloud.ENI, seen map[string]uint64, now time.Time) {
+	e := p.stock.eni(id)
+	if e == nil {
+		if !p.deleted[id] && !p.creating(shown.Tags[TagToken]) {
+			p.adopt(shown, now)
+			p.settleIntent(shown.Tags[TagToken])
+		}
+		return
+	}
+	if changes, ok := seen[id]; !ok || changes != e.Changes {
+		return
+	}
+	if shown.Status != cloud.ENIInUse || e.Unsure {
+		e.Ready = false
+	}
+	e.ENI, e.Missing, e.Unsure = shown, false, false
+	stay(e)
+	p.matchAddresses(e, shown.IPv4, now)
+}
+
+// creating reports whether the creation with that token has yet to report; it brings the ENI itself.
+func (p *Pool) creating(token string) bool {
+	return slices.ContainsFunc(p.stock.Intents, func(i Intent) bool { return i.InFlight && i.Spec.ClientToken == token })
+}
+
+// settleIntent ends a creation whose ENI was found.
+func (p *Pool) settleIntent(token string) {
+	if slices.ContainsFunc(p.stock.Intents, func(i Intent) bool { return i.Spec.ClientToken == token }) {
+		p.dropIntent(token)
+		p.forget(token)
+	}
+}
+
+func (p *Pool) expireIntents(readSince time.Time) {
+	for _, i := range slices.Clone(p.stock.Intents) {
+		if !i.InFlight && readSince.Sub(i.Since) > intentLife {
+			p.settleIntent(i.Spec.ClientToken)
+		}
+	}
+}
+
+// adopt takes an ENI into the stock.
+func (p *Pool) adopt(shown cloud.ENI, now time.Time) {
+	e := p.stock.insert(ENI{ENI: shown})
+	p.matchAddresses(e, shown.IPv4, now)
+}
+
+// matchAddresses makes the ENI's addresses those that are shown. One that is not shown is not granted any more, and
+// dropped when the next reading does not show it either and no pod holds it.
+func (p *Pool) matchAddresses(e *ENI, shown []netip.Addr, now time.Time) {
+	for _, addr := range shown {
+		p.addAddress(e, addr, now)
+	}
+	e.Addresses = slices.DeleteFunc(e.Addresses, func(a Address) bool {
+		return !slices.Contains(shown, a.IP) && a.Missing && a.Owner == ""
+	})
+	for i := range e.Addresses {
+		e.Addresses[i].Missing = !slices.Contains(shown, e.Addresses[i].IP)
+	}
+	if len(shown) > 0 {
+		first := slices.IndexFunc(e.Addresses, func(a Address) bool { return a.IP == shown[0] })
+		primary := e.Addresses[first]
+		e.Addresses = slices.Insert(slices.Delete(e.Addresses, first, first+1), 0, primary)
+	}
+}
+
+func (p *Pool) applyUnseen(id string, seen map[string]uint64) {
+	e := p.stock.eni(id)
+	if changes, ok := seen[id]; !ok || changes != e.Changes {
+		return
+	}
+	if e.Missing {
+		p.discard(id)
+		return
+	}
+	e.Missing = true
+}
+
+// findLost marks what pods hold and the first reading did not show.
+func (p *Pool) findLost() {
+	for owner, h := range p.holders {
+		e := p.stock.eni(h.ENI)
+		h.lost = e == nil || !slices.ContainsFunc(e.Addresses, func(a Address) bool { return a.Owner == owner })
+		if h.lost {
+			p.opts.Logger.Warn("a pod holds an address that the cloud no longer shows", "owner", owner, "ip", h.IPv4, "eni", h.ENI)
+		}
+	}
+}
+
+// applyVSwitches takes over what DescribeVSwitches shows of ids, candidates first and in order.
+func (p *Pool) applyVSwitches(ids []string, shown []cloud.VSwitch, now time.Time) {
+	candidates := p.candidates()
+	for _, v := range shown {
+		ids = addID(ids, v.ID)
+	}
+	for _, id := range ids {
+		v := p.vswitch(id)
+		if v == nil {
+			p.stock.VSwitches = append(p.stock.VSwitches, VSwitch{VSwitch: cloud.VSwitch{ID: id}, SeenFree: -1})
+			v = p.vswitch(id)
+		}
+		v.Candidate = slices.Contains(candidates, id)
+		at := slices.IndexFunc(shown, func(s cloud.VSwitch) bool { return s.ID == id })
+		if at < 0 {
+			v.Why = "the cloud does not show it: it does not exist, or is in another VPC"
+			continue
+		}
+		v.look(shown[at], p.opts.Instance.ZoneID, now)
+	}
+	for i := range p.stock.VSwitches {
+		if v := &p.stock.VSwitches[i]; v.Why == "" && v.Free == 0 && v.RetryAt.IsZero() {
+			p.exhaust(v.ID, now)
+		}
+	}
+}
+
+// look takes over what is shown. An exhausted vSwitch that shows addresses is tried at once, but not twice on the same
+// number: the cloud may count addresses that it does not give.
+func (v *VSwitch) look(shown cloud.VSwitch, zone string, now time.Time) {
+	v.VSwitch, v.LookedAt, v.Why = shown, now, ""
+	if zone != "" && shown.ZoneID != zone {
+		v.Why = "it is in zone " + shown.ZoneID + ", the instance in " + zone
+	}
+	if v.RetryAt.IsZero() {
+		return
+	}
+	if shown.Free > 0 && shown.Free != v.SeenFree {
+		v.RetryAt = time.Time{}
+	}
+	v.SeenFree = shown.Free
+}
