@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 )
 
 // Command is one run of a program. The zero value of each field but Args is usable.
@@ -18,6 +19,9 @@ type Command struct {
 	Dir   string    // where it runs, "" is here
 	Env   []string  // added to this process's environment
 	Stdin io.Reader // nil is empty
+
+	// Private gives the command a mount namespace of its own: what it mounts goes with it, even when it is killed.
+	Private bool
 }
 
 // Output runs the command to its end and returns what it wrote to stdout. The error names the command and holds the end
@@ -26,6 +30,9 @@ func (c Command) Output(ctx context.Context) (string, error) {
 	cmd := exec.CommandContext(ctx, c.Args[0], c.Args[1:]...)
 	cmd.Dir, cmd.Stdin = c.Dir, c.Stdin
 	cmd.Env = append(os.Environ(), c.Env...)
+	if c.Private {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
+	}
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
