@@ -1,0 +1,111 @@
+package daemon
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/onectl/onectl/pkg/node/cni"
+	"github.com/onectl/onectl/pkg/node/datapath"
+	"github.com/onectl/onectl/pkg/node/ledger"
+)
+
+// del takes a sandbox's interface away. It needs no namespace, may be repeated, and succeeds for a sandbox that nobody
+// knows: the record is found by container ID and interface name, never by the pod's name, so a late DEL of an old sandbox
+// does nothing to a newer one.
+func (d *Daemon) del(ctx context.Context, r cni.Request, steps *steps) error {
+	known, found := d.record(r.Owner())
+	if !found {
+		known = recordOf(r, d.opts.Clock.Now())
+	}
+	unlock, err := d.lock(ctx, known)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	steps.done("wait")
+	if again, found := d.record(r.Owner()); found {
+		known = again
+	}
+	err = d.remove(ctx, known)
+	steps.done("remove")
+	return err
+}
+
+// remove takes everything of a record away, in this order: kernel, ledger, pool. Each part may be gone already.
+func (d *Daemon) remove(ctx context.Context, r ledger.Record) error {
+	if err := d.opts.Kernel.Remove(ctx, d.hostContent(ctx, r)); err != nil {
+		return fmt.Errorf("remove link %s: %w", r.HostIf, err)
+	}
+	if _, found := d.record(r.Owner()); found {
+		if err := d.forget(r.Owner()); err != nil {
+			return err
+		}
+	}
+	return d.opts.Pool.Release(ctx, r.Owner())
+}
+
+// hostContent is all that the host holds for r, or the least that names its link when r's ENI is not there any more.
+func (d *Daemon) hostContent(ctx context.Context, r ledger.Record) datapath.NetNS {
+	if eni, ok := d.opts.ENIs.known(r.ENI); ok {
+		host, _ := datapath.SharedENI(datapath.Pod{
+			ContainerID: r.ContainerID, Namespace: r.PodNamespace, Name: r.PodName, IfName: r.IfName,
+			HostIf: r.HostIf, IPv4: r.IPv4, IPv6: r.IPv6, ENI: eni,
+		}, d.opts.Steer)
+		return host
+	}
+	return hostEnd(r)
+}
+
+func hostEnd(r ledger.Record) datapath.NetNS {
+	return datapath.HostEnd(r.HostIf, r.ContainerID, r.IfName)
+}
+
+// collect is GC: it takes away what the runtime's list of valid attachments does not name. One failure does not keep the
+// others.
+func (d *Daemon) collect(ctx context.Context, r cni.Request) error {
+	var config struct {
+		Valid *[]struct {
+			ContainerID string `json:"containerID"`
+			IfName      string `json:"ifname"`
+		} `json:"cni.dev/valid-attachments"`
+	}
+	if err := json.Unmarshal(r.Config, &config); err != nil {
+		return &cni.Error{Code: cni.CodeDecoding, Msg: fmt.Sprintf("read the configuration of GC: %v", err)}
+	}
+	if config.Valid == nil {
+		return &cni.Error{Code: cni.CodeInvalidConfig, Msg: `GC came without the list "cni.dev/valid-attachments"; without it nothing can be called stale`}
+	}
+	var failed []error
+	for _, record := range d.records() {
+		valid := slices.ContainsFunc(*config.Valid, func(a struct {
+			ContainerID string `json:"containerID"`
+			IfName      string `json:"ifname"`
+		}) bool {
+			return a.ContainerID == record.ContainerID && a.IfName == record.IfName
+		})
+		if valid {
+			continue
+		}
+		d.opts.Logger.Info("GC releases a sandbox that the runtime does not know", "pod", record.PodNamespace+"/"+record.PodName, "container", record.ContainerID)
+		if err := d.release(ctx, record); err != nil {
+			failed = append(failed, fmt.Errorf("release %s: %w", record.Owner(), err))
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// release removes a record if it is still the one that was looked at.
+func (d *Daemon) release(ctx context.Context, r ledger.Record) error {
+	unlock, err := d.lock(ctx, r)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if now, found := d.record(r.Owner()); !found || now != r {
+		return nil
+	}
+	return d.remove(ctx, r)
+}

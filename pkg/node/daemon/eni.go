@@ -1,0 +1,143 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/onectl/onectl/pkg/cloud"
+	"github.com/onectl/onectl/pkg/node/datapath"
+)
+
+// linkTime is how long the link of an ENI that the cloud shows as attached is waited for.
+const linkTime = 30 * time.Second
+
+// Links is the kernel's part of setting up ENIs.
+type Links interface {
+	// LinkByMAC waits until ctx ends for the link with this MAC.
+	LinkByMAC(ctx context.Context, mac string) (name string, index, mtu int, err error)
+	// ApplyHost makes what the host holds for its ENIs. It may be called again.
+	ApplyHost(ctx context.Context, host datapath.NetNS) error
+	// RemoveENI takes away what the host holds for one ENI.
+	RemoveENI(ctx context.Context, eni datapath.ENI) error
+}
+
+// ENIs is the node's side of the pool's ENIs (pool.Host): it finds their links, gives each a slot that it keeps over
+// restarts, and keeps the host's rules and tables for them.
+type ENIs struct {
+	links  Links
+	slots  *Slots
+	steer  datapath.Options
+	mtu    int
+	logger *slog.Logger
+
+	applying sync.Mutex // held while the host is being set up
+	mu       sync.Mutex // guards ready
+	ready    map[string]datapath.ENI
+}
+
+// NewENIs makes an empty registry. mtu is set on ENIs, in bytes; 0 keeps theirs.
+func NewENIs(links Links, slots *Slots, steer datapath.Options, mtu int, logger *slog.Logger) *ENIs {
+	return &ENIs{links: links, slots: slots, steer: steer, mtu: mtu, logger: logger, ready: map[string]datapath.ENI{}}
+}
+
+// ENIReady waits for the ENI's link and sets it up.
+func (e *ENIs) ENIReady(ctx context.Context, eni cloud.ENI, vswitch cloud.VSwitch) error {
+	found, err := e.look(ctx, eni.ID, eni.MAC, linkTime)
+	if err != nil {
+		return err
+	}
+	found.Gateway = cloud.GatewayOf(vswitch.CIDR)
+	if !found.Gateway.IsValid() {
+		return fmt.Errorf("set up ENI %s: vSwitch %s has no usable IPv4 CIDR (%s)", eni.ID, vswitch.ID, vswitch.CIDR)
+	}
+	e.applying.Lock()
+	defer e.applying.Unlock()
+	wanted := e.all()
+	wanted[eni.ID] = found
+	if err := e.apply(ctx, wanted); err != nil {
+		return fmt.Errorf("set up ENI %s: %w", eni.ID, err)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.ready[eni.ID] = found
+	e.logger.Info("ENI is set up", "eni", eni.ID, "mac", eni.MAC, "link", found.Name, "table", found.Table(), "slot", found.Slot)
+	return nil
+}
+
+// ENIGone takes away what the host holds for an ENI. One that was never set up is no error.
+func (e *ENIs) ENIGone(ctx context.Context, eniID string) error {
+	e.applying.Lock()
+	defer e.applying.Unlock()
+	if known, ok := e.known(eniID); ok {
+		if err := e.links.RemoveENI(ctx, known); err != nil {
+			return fmt.Errorf("take down ENI %s: %w", eniID, err)
+		}
+	}
+	e.mu.Lock()
+	delete(e.ready, eniID)
+	e.mu.Unlock()
+	return e.slots.free(eniID)
+}
+
+// Repair makes the host's rules and tables again, for whoever flushed them.
+func (e *ENIs) Repair(ctx context.Context) error {
+	e.applying.Lock()
+	defer e.applying.Unlock()
+	if all := e.all(); len(all) > 0 {
+		return e.apply(ctx, all)
+	}
+	return nil
+}
+
+func (e *ENIs) apply(ctx context.Context, enis map[string]datapath.ENI) error {
+	var list []datapath.ENI
+	for _, id := range slices.Sorted(maps.Keys(enis)) {
+		eni := enis[id]
+		eni.MTU = e.mtu
+		list = append(list, eni)
+	}
+	return e.links.ApplyHost(ctx, datapath.Host(list, e.steer))
+}
+
+func (e *ENIs) all() map[string]datapath.ENI {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return maps.Clone(e.ready)
+}
+
+func (e *ENIs) known(eniID string) (datapath.ENI, bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	eni, ok := e.ready[eniID]
+	return eni, ok
+}
+
+// find is the ENI as it was set up; before that, what its link and its slot tell, which is all that a pod's content needs.
+func (e *ENIs) find(ctx context.Context, eniID, mac string) (datapath.ENI, error) {
+	if eni, ok := e.known(eniID); ok {
+		return eni, nil
+	}
+	return e.look(ctx, eniID, mac, time.Second)
+}
+
+func (e *ENIs) look(ctx context.Context, eniID, mac string, patience time.Duration) (datapath.ENI, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("no link with MAC %s on this node after %v", mac, patience))
+	defer cancel()
+	name, index, mtu, err := e.links.LinkByMAC(ctx, mac)
+	if err != nil {
+		return datapath.ENI{}, fmt.Errorf("find the link of ENI %s: %w; compare the instance's ENIs in the ECS console with `ip link` on the node", eniID, err)
+	}
+	slot, err := e.slots.take(eniID)
+	if err != nil {
+		return datapath.ENI{}, fmt.Errorf("give ENI %s a slot: %w", eniID, err)
+	}
+	if e.mtu != 0 {
+		mtu = e.mtu
+	}
+	return datapath.ENI{ID: eniID, MAC: mac, Name: name, Index: index, Slot: slot, MTU: mtu}, nil
+}

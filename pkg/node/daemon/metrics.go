@@ -1,0 +1,110 @@
+package daemon
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/onectl/onectl/pkg/cloud"
+	"github.com/onectl/onectl/pkg/node/cni"
+	"github.com/onectl/onectl/pkg/node/pool"
+)
+
+// Metrics is what /metrics shows. Pool gauges and the latency of cloud calls have the names they have upstream; requests
+// are measured in seconds, by step, from half a millisecond on.
+type Metrics struct {
+	registry *prometheus.Registry
+	requests *prometheus.HistogramVec
+	calls    *prometheus.HistogramVec
+}
+
+// NewMetrics makes an empty set with a registry of its own.
+func NewMetrics() *Metrics {
+	m := &Metrics{
+		registry: prometheus.NewRegistry(),
+		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "terway_cni_seconds",
+			Help:    "Time of a CNI request and of its steps. step \"all\" is the whole request.",
+			Buckets: []float64{.0005, .001, .0015, .002, .003, .004, .006, .01, .02, .05, .1, .5, 1, 5, 10, 30, 60, 120},
+		}, []string{"verb", "outcome", "step"}),
+		calls: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "aliyun_openapi_latency",
+			Help:    "Time of a cloud API request in milliseconds. error is the kind of the error, empty without one.",
+			Buckets: []float64{5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 30000},
+		}, []string{"api", "error"}),
+	}
+	m.registry.MustRegister(m.requests, m.calls, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// Handler serves the metrics.
+func (m *Metrics) Handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+}
+
+// CloudCall notes one request to the cloud; it has the form of openapi.Options.Observe.
+func (m *Metrics) CloudCall(op string, took time.Duration, err error) {
+	kind := ""
+	if err != nil {
+		kind = cloud.KindOf(err).String()
+	}
+	m.calls.WithLabelValues(op, kind).Observe(float64(took) / float64(time.Millisecond))
+}
+
+// ShowPool adds the pool's gauges, read when somebody asks.
+func (m *Metrics) ShowPool(status func() pool.Status) { m.registry.MustRegister(poolCollector{status}) }
+
+// CountKernel adds the number of requests sent to the kernel.
+func (m *Metrics) CountKernel(requests func() uint64) {
+	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "terway_kernel_requests_total", Help: "Netlink messages sent.",
+	}, func() float64 { return float64(requests()) }))
+}
+
+// steps measures one request.
+type steps struct {
+	metrics *Metrics
+	verb    cni.Verb
+	began   time.Time
+	last    time.Time
+	took    []step
+}
+
+type step struct {
+	name string
+	took time.Duration
+}
+
+func (m *Metrics) begin(verb cni.Verb) *steps {
+	now := time.Now()
+	return &steps{metrics: m, verb: verb, began: now, last: now}
+}
+
+// done ends a step: all the time since the one before.
+func (s *steps) done(name string) {
+	now := time.Now()
+	s.took = append(s.took, step{name, now.Sub(s.last)})
+	s.last = now
+}
+
+// end notes the request with its outcome, "ok" or the CNI error code, and returns how long it took.
+func (s *steps) end(err error) time.Duration {
+	outcome := "ok"
+	if err != nil {
+		outcome = strconv.FormatUint(uint64(cni.CodeTryLater), 10)
+	}
+	var known *cni.Error
+	if errors.As(err, &known) {
+		outcome = strconv.FormatUint(uint64(known.Code), 10)
+	}
+	all := time.Since(s.began)
+	for _, step := range append(s.took, step{"all", all}) {
+		s.metrics.requests.WithLabelValues(string(s.verb), outcome, step.name).Observe(step.took.Seconds())
+	}
+	return all
+}

@@ -1,0 +1,52 @@
+package daemon
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/netip"
+
+	"github.com/containernetworking/cni/pkg/types"
+	types100 "github.com/containernetworking/cni/pkg/types/100"
+
+	"github.com/onectl/onectl/pkg/node/cni"
+	"github.com/onectl/onectl/pkg/node/datapath"
+	"github.com/onectl/onectl/pkg/node/ledger"
+)
+
+// result is ADD's answer in the version that the configuration asks for.
+func result(request cni.Request, r ledger.Record, host, pod datapath.NetNS) (json.RawMessage, error) {
+	var config struct {
+		CNIVersion string `json:"cniVersion"`
+	}
+	if err := json.Unmarshal(request.Config, &config); err != nil {
+		return nil, &cni.Error{Code: cni.CodeDecoding, Msg: fmt.Sprintf("read the plugin's configuration: %v", err)}
+	}
+	full := types100.Result{
+		CNIVersion: types100.ImplementedSpecVersion,
+		Interfaces: []*types100.Interface{
+			{Name: r.HostIf, Mac: host.Links[0].MAC, Mtu: host.Links[0].MTU},
+			{Name: r.IfName, Mac: pod.Links[0].MAC, Mtu: pod.Links[0].MTU, Sandbox: r.NetNS},
+		},
+	}
+	for _, ip := range []netip.Addr{r.IPv4, r.IPv6} {
+		if !ip.IsValid() {
+			continue
+		}
+		gateway, everything := datapath.Gateway, netip.PrefixFrom(netip.IPv4Unspecified(), 0)
+		if ip.Is6() {
+			gateway, everything = datapath.Gateway6, netip.PrefixFrom(netip.IPv6Unspecified(), 0)
+		}
+		full.IPs = append(full.IPs, &types100.IPConfig{Interface: types100.Int(1), Address: ipNet(netip.PrefixFrom(ip, ip.BitLen())), Gateway: gateway.AsSlice()})
+		full.Routes = append(full.Routes, &types.Route{Dst: ipNet(everything), GW: gateway.AsSlice()})
+	}
+	asked, err := full.GetAsVersion(config.CNIVersion)
+	if err != nil {
+		return nil, &cni.Error{Code: cni.CodeIncompatible, Msg: fmt.Sprintf("give the result as CNI %q: %v; cniVersion 0.3.0 to 1.1.0 can be used", config.CNIVersion, err)}
+	}
+	return json.Marshal(asked)
+}
+
+func ipNet(p netip.Prefix) net.IPNet {
+	return net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}
+}
