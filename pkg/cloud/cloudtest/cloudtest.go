@@ -55,7 +55,7 @@ type Fixture struct {
 	Operator API // a RAM user with AliyunCSFullAccess, AliyunRAMFullAccess and AliyunVPCReadOnlyAccess
 
 	As      func(key cloud.AccessKey) API // the cloud as another key sees it
-	Disable func(keyID string)            // makes a key Inactive
+	Disable func(user, keyID string)      // makes a key of a user Inactive
 	Settle  func()                        // lets time pass until every transition has ended; none ends before
 
 	Region         string

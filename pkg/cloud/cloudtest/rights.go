@@ -137,7 +137,7 @@ func badKeys(t *testing.T, f Fixture) {
 	}
 	_, err := f.As(good).DescribeENIs(ctx, cloud.ENIFilter{})
 	must(t, err)
-	f.Disable(good.ID)
+	f.Disable("user", good.ID)
 	for _, err := range failures(t, f.As(good), f.Cluster.ID) {
 		wantError(t, err, cloud.BadKey, "InvalidAccessKeyId.Inactive")
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk"
@@ -43,7 +44,7 @@ type call struct {
 func (c *Client) do(ctx context.Context, what call, request requests.AcsRequest, response responses.AcsResponse) error {
 	scheme, host := c.endpoint(request.GetProduct())
 	request.SetScheme(scheme)
-	request.SetDomain(host)
+	request.SetDomain(strings.TrimSuffix(host, ":"+request.GetPort()))
 	for attempt := 1; ; attempt++ {
 		if err := c.budget.wait(ctx, what.op); err != nil {
 			return cutShort(what, err)

@@ -34,7 +34,7 @@ type clusterBody struct {
 // DescribeCluster describes one cluster (DescribeClusterDetail); NotFound when there is none of that ID.
 func (c *Client) DescribeCluster(ctx context.Context, id string) (cloud.Cluster, error) {
 	request, response := cs.CreateDescribeClusterDetailRequest(), cs.CreateDescribeClusterDetailResponse()
-	request.ClusterId = id
+	request.ClusterId, request.Port = id, c.port()
 	what := call{op: "DescribeClusterDetail", resource: id, effect: repeat}
 	if err := c.do(ctx, what, request, response); err != nil {
 		return cloud.Cluster{}, err
@@ -49,7 +49,7 @@ func (c *Client) DescribeCluster(ctx context.Context, id string) (cloud.Cluster,
 // ListClusters lists the account's clusters of every type, every page, sorted by ID (DescribeClustersV1).
 func (c *Client) ListClusters(ctx context.Context) ([]cloud.Cluster, error) {
 	request := cs.CreateDescribeClustersV1Request()
-	request.PageSize = requests.NewInteger(clusterPage)
+	request.PageSize, request.Port = requests.NewInteger(clusterPage), c.port()
 	what := call{op: "DescribeClustersV1", effect: repeat}
 	var list []cloud.Cluster
 	for page := 1; ; page++ {

@@ -36,3 +36,12 @@ func (c *Client) endpoint(product string) (scheme, host string) {
 	}
 	return "https", product + "." + c.region + ".aliyuncs.com"
 }
+
+// port is the endpoint's, for requests of the ROA style: the SDK ends their host with a colon and the request's Port, and
+// so spoils a host that has its port already.
+func (c *Client) port() string {
+	if c.override == nil {
+		return ""
+	}
+	return c.override.Port()
+}

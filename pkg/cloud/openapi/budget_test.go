@@ -1,0 +1,66 @@
+package openapi
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/onectl/onectl/pkg/cloud"
+)
+
+func TestBudgetSlowsDownWhenThrottledAndRecovers(t *testing.T) {
+	t.Parallel()
+	b := newBudget()
+	const action = "DescribeNetworkInterfaces"
+	limiter := b.of(action).limiter
+	full, burst := limiter.Limit(), limiter.Burst()
+	if burst != perMinute[action] {
+		t.Fatalf("burst is %d, want the minute's %d", burst, perMinute[action])
+	}
+	b.report(action, cloud.Throttled)
+	if got := limiter.Limit(); got != full/2 || limiter.Burst() > int(full) {
+		t.Errorf("after throttling: %v a second, burst %d; want half of %v and no more than a second's worth", got, limiter.Burst(), full)
+	}
+	for range 20 {
+		b.report(action, cloud.Throttled)
+	}
+	if got := limiter.Limit(); got != full*lowestLevel || limiter.Burst() != 1 {
+		t.Errorf("after much throttling: %v a second, burst %d; want it to go on at %v", got, limiter.Burst(), full*lowestLevel)
+	}
+	b.report(action, cloud.Unavailable)
+	if got := limiter.Limit(); got != full*lowestLevel {
+		t.Errorf("a service that does not answer raised the rate to %v", got)
+	}
+	for range 40 {
+		b.report(action, cloud.Unknown)
+	}
+	if limiter.Limit() != full || limiter.Burst() != burst {
+		t.Errorf("after many answers: %v a second, burst %d; want %v and %d again", limiter.Limit(), limiter.Burst(), full, burst)
+	}
+}
+
+func TestBudgetsOfActionsAreSeparate(t *testing.T) {
+	t.Parallel()
+	b := newBudget()
+	b.report("CreateNetworkInterface", cloud.Throttled)
+	if got := b.of("AttachNetworkInterface").level; got != 1 {
+		t.Errorf("throttling of one action brought another to level %v", got)
+	}
+}
+
+func TestBudgetWaitEndsWithTheContext(t *testing.T) {
+	t.Parallel()
+	b := newBudget()
+	for range 20 {
+		b.report("CreateUser", cloud.Throttled)
+	}
+	if err := b.wait(t.Context(), "CreateUser"); err != nil {
+		t.Fatalf("the first call waits: %v", err)
+	}
+	soon, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	if err := b.wait(soon, "CreateUser"); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a turn behind the deadline: got %v, want DeadlineExceeded", err)
+	}
+}
