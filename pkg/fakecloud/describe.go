@@ -78,7 +78,7 @@ func (s *Session) QueryInstances(ctx context.Context, ids []string) ([]InstanceV
 	return views, err
 }
 
-// DescribeInstanceTypes returns the types with these IDs, all when there are none. An unknown one is left out.
+// DescribeInstanceTypes returns the types with these IDs, all when there are none, sorted by ID. An unknown one is left out.
 func (s *Session) DescribeInstanceTypes(ctx context.Context, ids []string) ([]cloud.InstanceType, error) {
 	var kinds []cloud.InstanceType
 	err := s.do(ctx, call{action: "ecs:DescribeInstanceTypes", subject: strings.Join(ids, " ")}, func(*tx) error {
@@ -90,6 +90,7 @@ func (s *Session) DescribeInstanceTypes(ctx context.Context, ids []string) ([]cl
 				kinds = append(kinds, k)
 			}
 		}
+		slices.SortFunc(kinds, func(a, b cloud.InstanceType) int { return strings.Compare(a.ID, b.ID) })
 		return nil
 	})
 	return kinds, err

@@ -2,13 +2,39 @@ package fakecloud
 
 import (
 	"context"
+	"errors"
 	"slices"
+	"strings"
 
 	"github.com/onectl/onectl/pkg/cloud"
 )
 
-// DeletePolicy deletes a Custom policy that is attached to nobody and has no version but the default.
+// DeletePolicy deletes a Custom policy that is attached to nobody, with its earlier versions.
 func (s *Session) DeletePolicy(ctx context.Context, name string) error {
+	err := s.DeleteBarePolicy(ctx, name)
+	var refused *cloud.Error
+	if !errors.As(err, &refused) || refused.Code != policyHasVersions {
+		return err
+	}
+	versions, err := s.PolicyVersions(ctx, policyCustom, name)
+	if err != nil {
+		return err
+	}
+	for _, v := range versions {
+		if v.Default {
+			continue
+		}
+		if err := s.DeletePolicyVersion(ctx, name, v.ID); err != nil {
+			return err
+		}
+	}
+	return s.DeleteBarePolicy(ctx, name)
+}
+
+const policyHasVersions = "DeleteConflict.Policy.Version"
+
+// DeleteBarePolicy is RAM's own DeletePolicy: it refuses a policy that has a version besides the default.
+func (s *Session) DeleteBarePolicy(ctx context.Context, name string) error {
 	return s.do(ctx, policyCall("ram:DeletePolicy", name, true), func(t *tx) error {
 		p, err := t.policy(name)
 		if err != nil {
@@ -18,7 +44,7 @@ func (s *Session) DeletePolicy(ctx context.Context, name string) error {
 			return fail("DeleteConflict.Policy.User", "The policy has been attached to %d users, detach it first.", view.Attachments)
 		}
 		if len(p.Versions) > 1 {
-			return fail("DeleteConflict.Policy.Version", "The policy CAN NOT has any version except the default version.")
+			return fail(policyHasVersions, "The policy CAN NOT has any version except the default version.")
 		}
 		delete(t.Policies, name)
 		return nil
@@ -71,13 +97,14 @@ func (s *Session) DetachPolicyFromUser(ctx context.Context, policyType, policy, 
 	})
 }
 
-// ListPoliciesForUser returns the policies a user has, in the order they were attached, without documents.
+// ListPoliciesForUser returns the policies a user has, sorted by name, without documents.
 func (s *Session) ListPoliciesForUser(ctx context.Context, user string) ([]cloud.Policy, error) {
 	views, err := s.PoliciesOfUser(ctx, user)
 	var policies []cloud.Policy
 	for _, v := range views {
 		policies = append(policies, v.Policy)
 	}
+	slices.SortFunc(policies, func(a, b cloud.Policy) int { return strings.Compare(a.Name, b.Name) })
 	return policies, err
 }
 

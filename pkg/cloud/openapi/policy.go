@@ -2,6 +2,7 @@ package openapi
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
@@ -43,16 +44,34 @@ func (c *Client) SetPolicyDocument(ctx context.Context, name, document string) e
 	return c.do(ctx, call{op: "CreatePolicyVersion", resource: name}, request, ram.CreateCreatePolicyVersionResponse())
 }
 
-// DeletePolicy deletes a custom policy and its earlier versions, which RAM wants gone first. It is a Conflict while the
-// policy is attached.
+// DeletePolicy deletes a custom policy with its earlier versions, which RAM wants gone first. It is a Conflict while the
+// policy is attached; then its versions stay.
 func (c *Client) DeletePolicy(ctx context.Context, name string) error {
-	versions := ram.CreateListPolicyVersionsRequest()
-	versions.PolicyName, versions.PolicyType = name, custom
-	listed := ram.CreateListPolicyVersionsResponse()
-	if err := c.do(ctx, call{op: "ListPolicyVersions", resource: name, effect: repeat}, versions, listed); err != nil {
+	err := c.deleteBarePolicy(ctx, name)
+	var refused *cloud.Error
+	if !errors.As(err, &refused) || refused.Code != "DeleteConflict.Policy.Version" {
 		return err
 	}
-	for _, version := range listed.PolicyVersions.PolicyVersion {
+	if err := c.deleteOtherVersions(ctx, name); err != nil {
+		return err
+	}
+	return c.deleteBarePolicy(ctx, name)
+}
+
+func (c *Client) deleteBarePolicy(ctx context.Context, name string) error {
+	request := ram.CreateDeletePolicyRequest()
+	request.PolicyName = name
+	return c.do(ctx, call{op: "DeletePolicy", resource: name}, request, ram.CreateDeletePolicyResponse())
+}
+
+// deleteOtherVersions deletes all versions of a policy but the default one.
+func (c *Client) deleteOtherVersions(ctx context.Context, name string) error {
+	request, response := ram.CreateListPolicyVersionsRequest(), ram.CreateListPolicyVersionsResponse()
+	request.PolicyName, request.PolicyType = name, custom
+	if err := c.do(ctx, call{op: "ListPolicyVersions", resource: name, effect: repeat}, request, response); err != nil {
+		return err
+	}
+	for _, version := range response.PolicyVersions.PolicyVersion {
 		if version.IsDefaultVersion {
 			continue
 		}
@@ -63,9 +82,7 @@ func (c *Client) DeletePolicy(ctx context.Context, name string) error {
 			return err
 		}
 	}
-	request := ram.CreateDeletePolicyRequest()
-	request.PolicyName = name
-	return c.do(ctx, call{op: "DeletePolicy", resource: name}, request, ram.CreateDeletePolicyResponse())
+	return nil
 }
 
 // AttachPolicyToUser gives a user a policy of type Custom or System; Exists when the user has it.

@@ -1,0 +1,67 @@
+package cloudtest_test
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/onectl/onectl/pkg/cloud"
+	"github.com/onectl/onectl/pkg/cloud/cloudtest"
+	"github.com/onectl/onectl/pkg/fakecloud"
+)
+
+const (
+	region    = "cn-hangzhou"
+	eniQuota  = 510
+	groupTwo  = "sg-two"
+	clusterID = "c0123456789abcdef0123456789abcdef"
+)
+
+// newWorld makes what a Fixture promises, but for the ways in.
+func newWorld(t *testing.T) (*fakecloud.World, fakecloud.BootstrapResult, cloudtest.Fixture) {
+	t.Helper()
+	delay := 2 * time.Second
+	clock := fakecloud.NewManualClock(time.Now())
+	world := fakecloud.New(fakecloud.Options{
+		Clock: clock, ENIQuota: eniQuota, Delays: fakecloud.Delays{Attach: delay, Detach: delay, Delete: delay, Metadata: delay},
+	})
+	t.Cleanup(world.Close)
+	made, err := world.Bootstrap(fakecloud.BootstrapSpec{
+		Region: region, VPC: netip.MustParsePrefix("10.0.0.0/16"), ClusterID: clusterID,
+		VSwitches: []fakecloud.VSwitchSpec{
+			{ID: "vsw-wide", Zone: region + "-i", CIDR: netip.MustParsePrefix("10.0.16.0/20")},
+			{ID: "vsw-narrow", Zone: region + "-i", CIDR: netip.MustParsePrefix("10.0.1.0/29")},
+			{ID: "vsw-far", Zone: region + "-j", CIDR: netip.MustParsePrefix("10.0.2.0/24")},
+		},
+		PodVSwitches: []string{"vsw-narrow", "vsw-wide"}, ServiceCIDR: netip.MustParsePrefix("10.96.0.0/16"),
+	})
+	must(t, err)
+	must(t, world.AddSecurityGroup(groupTwo, "two"))
+	instance, _, err := world.AddInstance(fakecloud.InstanceSpec{Name: "node-1", Type: "ecs.g7.xlarge", VSwitchID: "vsw-wide"})
+	must(t, err)
+	return world, made, cloudtest.Fixture{
+		Disable: func(user, keyID string) {
+			must(t, world.Session(made.AccountKey).UpdateAccessKey(t.Context(), user, keyID, "Inactive"))
+		},
+		Settle: func() { clock.Advance(delay) },
+		Region: region, VPC: made.VPC, Wide: "vsw-wide", Narrow: "vsw-narrow", Far: "vsw-far",
+		SecurityGroups: []string{made.SecurityGroup.ID, groupTwo}, Instance: instance, Quota: eniQuota, Cluster: made.Cluster,
+	}
+}
+
+func TestSimulatorConforms(t *testing.T) {
+	t.Parallel()
+	cloudtest.Run(t, func(t *testing.T) cloudtest.Fixture {
+		world, made, fixture := newWorld(t)
+		fixture.As = func(key cloud.AccessKey) cloudtest.API { return world.Session(key) }
+		fixture.Account, fixture.Operator = fixture.As(made.AccountKey), fixture.As(made.Key)
+		return fixture
+	})
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
