@@ -92,10 +92,10 @@ func (w *World) SetInstanceStatus(id, status string) error {
 	})
 }
 
-// AddLANNode adds a machine to the data centre's LAN, or replaces the one of that name, and returns it with its address
-// on the LAN. The LAN's first address is its router's.
-func (w *World) AddLANNode(node LANNode) (LANNode, error) {
-	err := w.change(func(s *state, _ time.Time) error {
+// AddLANNode adds a machine to the data centre's LAN, or replaces the one of that name. Its address on the LAN, when it
+// brings none, is the lowest free one behind the router's, which is the first; Network shows it.
+func (w *World) AddLANNode(node LANNode) error {
+	return w.change(func(s *state, _ time.Time) error {
 		if node.Name == "" || !s.LANSubnet.IsValid() {
 			return fmt.Errorf("add LAN node %q: it needs a name and a world with a LAN: call Bootstrap first", node.Name)
 		}
@@ -108,7 +108,6 @@ func (w *World) AddLANNode(node LANNode) (LANNode, error) {
 		s.LAN[node.Name] = node
 		return nil
 	})
-	return node, err
 }
 
 func (s *state) placeOnLAN(node *LANNode) error {

@@ -187,7 +187,27 @@ func (w *World) now() time.Time {
 	return now
 }
 
-// fail is a service's refusal. Session adds the operation and its subject.
-func fail(code, format string, args ...any) *cloud.Error {
+// Region is the region that Bootstrap named, "" before.
+func (w *World) Region() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.state.Region
+}
+
+// Now is the time the world lives in.
+func (w *World) Now() time.Time { return w.clock.Now() }
+
+// Account is the account's ID, "" before Bootstrap.
+func (w *World) Account() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.state.Account
+}
+
+// Refusal is a service's error with this code and the code's kind.
+func Refusal(code, format string, args ...any) *cloud.Error {
 	return &cloud.Error{Code: code, Message: fmt.Sprintf(format, args...), Kind: cloud.KindOfCode(code)}
 }
+
+// fail is Refusal. Session adds the operation and its subject.
+func fail(code, format string, args ...any) *cloud.Error { return Refusal(code, format, args...) }

@@ -1,0 +1,174 @@
+package fabric
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// What a port's clsact qdisc holds on ingress, in this order.
+const (
+	prioSources = 1 // IPv4: one filter a source, which passes
+	prioARP     = 2 // ARP passes
+	prioRest    = 9 // everything else goes to voidLink, and is counted
+)
+
+// voidLink is a bridge without ports, where packets end. Redirecting to it (act_mirred) does what act_gact's drop would:
+// kernels made for small machines have the one and lack the other.
+const voidLink = "void"
+
+// denyAll lets nothing but ARP through a new link.
+func (r *router) denyAll(link netlink.Link) error {
+	void, err := r.LinkByName(voidLink)
+	if err != nil {
+		return fmt.Errorf("link %s of %s: %w", voidLink, r.path, err)
+	}
+	index := link.Attrs().Index
+	qdisc := &netlink.Clsact{QdiscAttrs: netlink.QdiscAttrs{LinkIndex: index, Parent: netlink.HANDLE_CLSACT, Handle: netlink.MakeHandle(0xffff, 0)}}
+	if err := r.QdiscAdd(qdisc); err != nil {
+		return fmt.Errorf("add clsact to %s: %w", link.Attrs().Name, err)
+	}
+	for _, filter := range []*netlink.U32{
+		match(index, prioRest, unix.ETH_P_ALL, nil, netlink.NewMirredAction(void.Attrs().Index)),
+		match(index, prioARP, unix.ETH_P_ARP, nil),
+	} {
+		if err := r.FilterAdd(filter); err != nil {
+			return fmt.Errorf("add filter to %s: %w", link.Attrs().Name, err)
+		}
+	}
+	return nil
+}
+
+// guard makes each guarded link let in packets from exactly its sources.
+func (r *router) guard(cables []cable, links map[string]netlink.Link) error {
+	var errs []error
+	for _, c := range cables {
+		link, there := links[c.near]
+		if !c.guarded || !there {
+			continue
+		}
+		if err := r.setSources(link, c.sources); err != nil {
+			errs = append(errs, fmt.Errorf("guard sources of %s: %w", c.subject, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (r *router) setSources(link netlink.Link, want []netip.Addr) error {
+	have, err := r.sources(link)
+	if err != nil {
+		return err
+	}
+	for source, filter := range have {
+		if slices.Contains(want, source) {
+			continue
+		}
+		if err := r.FilterDel(filter); err != nil {
+			return fmt.Errorf("refuse %s: %w", source, err)
+		}
+		r.log.Info("refused source", "address", source, "link", link.Attrs().Name)
+	}
+	for _, source := range want {
+		if _, there := have[source]; there {
+			continue
+		}
+		if err := r.FilterAdd(match(link.Attrs().Index, prioSources, unix.ETH_P_IP, sourceIs(source))); err != nil {
+			return fmt.Errorf("accept %s: %w", source, err)
+		}
+		r.log.Info("accepted source", "address", source, "link", link.Attrs().Name)
+	}
+	return nil
+}
+
+// sources are the filters that let packets in, by the source they are for.
+func (r *router) sources(link netlink.Link) (map[netip.Addr]netlink.Filter, error) {
+	filters, err := r.FilterList(link, netlink.HANDLE_MIN_INGRESS)
+	if err != nil {
+		return nil, fmt.Errorf("list filters: %w", err)
+	}
+	found := map[netip.Addr]netlink.Filter{}
+	for _, filter := range filters {
+		u32, ok := filter.(*netlink.U32)
+		if !ok || u32.Priority != prioSources || u32.Sel == nil || len(u32.Sel.Keys) != 1 {
+			continue
+		}
+		var addr [4]byte
+		binary.BigEndian.PutUint32(addr[:], u32.Sel.Keys[0].Val)
+		found[netip.AddrFrom4(addr)] = filter
+	}
+	return found, nil
+}
+
+// sourceIs matches IPv4 packets from addr; the source is 12 bytes into the header.
+func sourceIs(addr netip.Addr) *netlink.TcU32Sel {
+	bytes := addr.As4()
+	return &netlink.TcU32Sel{
+		Flags: 1, // TC_U32_TERMINAL
+		Keys:  []netlink.TcU32Key{{Mask: 0xffffffff, Val: binary.BigEndian.Uint32(bytes[:]), Off: 12}},
+	}
+}
+
+// match is a filter for what sel matches, nil is all. Without an action it lets the packet pass, and ends the search.
+func match(index, priority int, protocol uint16, sel *netlink.TcU32Sel, actions ...netlink.Action) *netlink.U32 {
+	return &netlink.U32{
+		FilterAttrs: netlink.FilterAttrs{
+			LinkIndex: index, Parent: netlink.HANDLE_MIN_INGRESS, Priority: uint16(priority), Protocol: protocol,
+		},
+		Sel:     sel,
+		Actions: actions,
+	}
+}
+
+// Drops counts, by ENI, the packets that came from it and were dropped: their source is not assigned to it, or they are
+// not IPv4. An ENI that has no link in the fabric is not in the map.
+func (f *Fabric) Drops() (map[string]uint64, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	ns, err := f.openMarked(f.VPCNetNS())
+	if err != nil {
+		return nil, fmt.Errorf("count drops of fabric %s: %w", f.name, err)
+	}
+	r := &router{netNS: ns, log: f.log}
+	defer r.Close()
+	links, err := r.LinkList()
+	if err != nil {
+		return nil, fmt.Errorf("list links of %s: %w", r.path, err)
+	}
+	drops := map[string]uint64{}
+	for _, link := range links {
+		eni, _, whole := strings.Cut(link.Attrs().Alias, " ")
+		if !whole || link.Attrs().Name != linkName(portPrefix, eni) {
+			continue
+		}
+		if drops[eni], err = r.dropped(link); err != nil {
+			return nil, fmt.Errorf("count drops of %s: %w", eni, err)
+		}
+	}
+	return drops, nil
+}
+
+func (r *router) dropped(link netlink.Link) (uint64, error) {
+	filters, err := r.FilterList(link, netlink.HANDLE_MIN_INGRESS)
+	if err != nil {
+		return 0, err
+	}
+	var total uint64
+	for _, filter := range filters {
+		u32, ok := filter.(*netlink.U32)
+		if !ok || u32.Priority != prioRest {
+			continue
+		}
+		for _, action := range u32.Actions {
+			if counted := action.Attrs().Statistics; counted != nil && counted.Basic != nil {
+				total += uint64(counted.Basic.Packets)
+			}
+		}
+	}
+	return total, nil
+}
