@@ -25,8 +25,8 @@ func (r *router) setCables(ctx context.Context, want content) (map[string]netlin
 	for _, link := range list {
 		name, alias := link.Attrs().Name, link.Attrs().Alias
 		if link.Type() == "veth" && name != want.spare && (alias == "" || alias != identities[name]) {
-			if err := r.LinkDel(link); err != nil && !errors.Is(err, unix.ENODEV) {
-				return nil, fmt.Errorf("delete link %s of %s: %w", name, r.path, err)
+			if err := r.deleteLink(link); err != nil {
+				return nil, err
 			}
 			r.log.Info("deleted link", "link", name, "alias", alias)
 			continue
@@ -43,6 +43,9 @@ func (r *router) setCables(ctx context.Context, want content) (map[string]netlin
 			return present, errors.Join(append(errs, err)...)
 		}
 		link, err := r.plug(c, identity)
+		if err != nil && !exists(c.far.netns) {
+			continue // gone while it was being connected
+		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("connect %s: %w", c.subject, err))
 			continue
@@ -91,9 +94,17 @@ func (r *router) plug(c cable, identity string) (netlink.Link, error) {
 		err = r.LinkSetAlias(near, identity)
 	}
 	if err != nil {
-		return nil, errors.Join(err, r.LinkDel(near))
+		return nil, errors.Join(err, r.deleteLink(near))
 	}
 	return r.LinkByIndex(near.Attrs().Index)
+}
+
+// deleteLink deletes a link and its peer. A veth may vanish any time, with its peer's namespace: that is success, too.
+func (n *netNS) deleteLink(link netlink.Link) error {
+	if err := n.LinkDel(link); err != nil && !errors.Is(err, unix.ENODEV) {
+		return fmt.Errorf("delete link %s of %s: %w", link.Attrs().Name, n.path, err)
+	}
+	return nil
 }
 
 func (r *router) addVeth(c cable, far *netNS, farName string) (netlink.Link, error) {

@@ -61,6 +61,11 @@ func netNSInode(path string) (uint64, error) {
 	return stat.Ino, nil
 }
 
+func exists(path string) bool {
+	_, err := netNSInode(path)
+	return err == nil
+}
+
 // inNetNS runs f on a thread inside the namespace fd. The thread is f's alone and goes back before it serves others.
 func inNetNS(fd int, f func() error) error {
 	return onOwnThread(func() error {

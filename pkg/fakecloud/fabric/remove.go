@@ -48,8 +48,8 @@ func (f *Fabric) removeRouter(path string) error {
 		if link.Type() != "veth" && link.Type() != "bridge" {
 			continue
 		}
-		if err := ns.LinkDel(link); err != nil {
-			return fmt.Errorf("delete link %s of %s: %w", link.Attrs().Name, path, err)
+		if err := ns.deleteLink(link); err != nil {
+			return err
 		}
 	}
 	if err := unnameNetNS(path); err != nil {
