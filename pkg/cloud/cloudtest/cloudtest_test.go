@@ -1,13 +1,16 @@
 package cloudtest_test
 
 import (
+	"net/http/httptest"
 	"net/netip"
 	"testing"
 	"time"
 
 	"github.com/onectl/onectl/pkg/cloud"
 	"github.com/onectl/onectl/pkg/cloud/cloudtest"
+	"github.com/onectl/onectl/pkg/cloud/openapi"
 	"github.com/onectl/onectl/pkg/fakecloud"
+	"github.com/onectl/onectl/pkg/fakecloud/wire"
 )
 
 const (
@@ -54,6 +57,23 @@ func TestSimulatorConforms(t *testing.T) {
 	cloudtest.Run(t, func(t *testing.T) cloudtest.Fixture {
 		world, made, fixture := newWorld(t)
 		fixture.As = func(key cloud.AccessKey) cloudtest.API { return world.Session(key) }
+		fixture.Account, fixture.Operator = fixture.As(made.AccountKey), fixture.As(made.Key)
+		return fixture
+	})
+}
+
+func TestClientConformsOverHTTP(t *testing.T) {
+	t.Parallel()
+	cloudtest.Run(t, func(t *testing.T) cloudtest.Fixture {
+		world, made, fixture := newWorld(t)
+		server := httptest.NewServer(wire.Handler(world, wire.Options{}))
+		t.Cleanup(server.Close)
+		fixture.As = func(key cloud.AccessKey) cloudtest.API {
+			client, err := openapi.New(openapi.Options{Key: key, Region: region, Endpoint: server.URL, UserAgent: "cloudtest"})
+			must(t, err)
+			t.Cleanup(client.Close)
+			return client
+		}
 		fixture.Account, fixture.Operator = fixture.As(made.AccountKey), fixture.As(made.Key)
 		return fixture
 	})
