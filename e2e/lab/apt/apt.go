@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
+	"slices"
 
 	"github.com/onectl/onectl/e2e/lab/cache"
 	"github.com/onectl/onectl/e2e/lab/command"
@@ -20,14 +20,14 @@ type Tool struct{ Program, Package string }
 func Ensure(ctx context.Context, progress cache.Progress, tools ...Tool) error {
 	var packages []string
 	for _, tool := range tools {
-		if _, err := exec.LookPath(tool.Program); err != nil {
+		if _, err := command.LookPath(tool.Program); err != nil && !slices.Contains(packages, tool.Package) {
 			packages = append(packages, tool.Package)
 		}
 	}
 	if len(packages) == 0 {
 		return nil
 	}
-	if _, err := exec.LookPath("apt-get"); err != nil {
+	if _, err := command.LookPath("apt-get"); err != nil {
 		return fmt.Errorf("%v missing and no apt-get here: install them with this system's package manager", packages)
 	}
 	if os.Geteuid() != 0 {

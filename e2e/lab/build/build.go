@@ -67,10 +67,11 @@ func Static(ctx context.Context, dir string, packages ...string) error {
 	if err != nil {
 		return err
 	}
-	for i, pkg := range packages {
-		packages[i] = "./" + pkg
+	patterns := make([]string, 0, len(packages))
+	for _, pkg := range packages {
+		patterns = append(patterns, "./"+pkg)
 	}
-	return compile(ctx, source, dir, nil, packages)
+	return compile(ctx, source, dir, nil, patterns)
 }
 
 // recipe is changed when compile does something else with the same inputs.
@@ -106,12 +107,14 @@ func ensure(ctx context.Context, progress cache.Progress, p parts, finish func(d
 
 // compile runs the go command, as nicely as it can: a build is long and nobody waits for its last second.
 func compile(ctx context.Context, module, dir string, flags, packages []string) error {
-	args := []string{"go", "build", "-trimpath", "-buildvcs=false", "-o", dir + "/"}
+	if _, err := command.LookPath("go"); err != nil {
+		return fmt.Errorf("compile %v: %w: install Go and put it in PATH", packages, err)
+	}
+	args := []string{"nice", "go", "build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-o", dir + "/"}
 	if len(flags) == 0 {
 		flags = []string{"-ldflags=-s -w"}
 	}
 	args = append(append(args, flags...), packages...)
-	env := []string{"CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=-mod=readonly"}
-	_, err := command.Command{Args: append([]string{"nice"}, args...), Dir: module, Env: env}.Output(ctx)
+	_, err := command.Command{Args: args, Dir: module, Env: []string{"CGO_ENABLED=0", "GOWORK=off"}}.Output(ctx)
 	return err
 }

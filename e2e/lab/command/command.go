@@ -27,9 +27,13 @@ type Command struct {
 // Output runs the command to its end and returns what it wrote to stdout. The error names the command and holds the end
 // of what it wrote; it wraps *exec.ExitError or ctx's error.
 func (c Command) Output(ctx context.Context) (string, error) {
-	cmd := exec.CommandContext(ctx, c.Args[0], c.Args[1:]...)
+	program, err := LookPath(c.Args[0])
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", c, err)
+	}
+	cmd := exec.CommandContext(ctx, program, c.Args[1:]...)
 	cmd.Dir, cmd.Stdin = c.Dir, c.Stdin
-	cmd.Env = append(os.Environ(), c.Env...)
+	cmd.Env = append(Environ(), c.Env...)
 	if c.Private {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
 	}
@@ -42,6 +46,26 @@ func (c Command) Output(ctx context.Context) (string, error) {
 		return stdout.String(), fmt.Errorf("%s: %w: %s", c, err, Tail(stderr.String()+stdout.String(), 15))
 	}
 	return stdout.String(), nil
+}
+
+// sbin are folders that a root shell may lack in PATH ("su" without "-") and that the lab's tools are in.
+const sbin = ":/usr/local/sbin:/usr/sbin:/sbin"
+
+// Environ is this process's environment with the folders for root's programs at the end of PATH.
+func Environ() []string { return append(os.Environ(), "PATH="+os.Getenv("PATH")+sbin) }
+
+// LookPath finds a program as exec.LookPath does, and also where Environ's PATH leads.
+func LookPath(program string) (string, error) {
+	path, err := exec.LookPath(program)
+	if err == nil || filepath.Base(program) != program {
+		return path, err
+	}
+	for _, dir := range filepath.SplitList(sbin[1:]) {
+		if path, err := exec.LookPath(filepath.Join(dir, program)); err == nil {
+			return path, nil
+		}
+	}
+	return "", err
 }
 
 // String is the command, shortened, for an error.

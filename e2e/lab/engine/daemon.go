@@ -100,13 +100,17 @@ func (d daemon) start(ctx context.Context) error {
 	if err := os.WriteFile(d.path("daemon.json"), []byte("{}\n"), 0o600); err != nil {
 		return err
 	}
+	program, err := command.LookPath("dockerd")
+	if err != nil {
+		return err
+	}
 	log, err := os.Create(d.path("docker.log"))
 	if err != nil {
 		return err
 	}
 	defer log.Close()
-	cmd := exec.Command("dockerd", d.flags(wrapper)...)
-	cmd.Stdout, cmd.Stderr, cmd.Dir = log, log, "/"
+	cmd := exec.Command(program, d.flags(wrapper)...)
+	cmd.Stdout, cmd.Stderr, cmd.Dir, cmd.Env = log, log, "/", command.Environ()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // outlives this program
 	if err := cmd.Start(); err != nil {
 		return err

@@ -109,7 +109,7 @@ func (d daemon) owns(pid int) bool {
 		return false
 	}
 	program, rest, _ := bytes.Cut(line, []byte{0})
-	if !bytes.HasSuffix(program, []byte("dockerd")) && !bytes.Contains(program, []byte("containerd")) && !bytes.HasSuffix(program, []byte("docker-proxy")) {
+	if !bytes.HasSuffix(program, []byte("dockerd")) && !bytes.Contains(program, []byte("containerd")) {
 		return false
 	}
 	return bytes.Contains(rest, []byte(d.path("exec")+"/")) || bytes.Contains(rest, []byte(d.path("exec")+"\x00"))

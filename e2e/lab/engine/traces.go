@@ -77,10 +77,14 @@ func (d daemon) unmountRest() error {
 		return err
 	}
 	var below []string
+	unescape := strings.NewReplacer(`\040`, " ", `\011`, "\t", `\134`, `\`)
 	for line := range strings.Lines(string(data)) {
 		fields := strings.Fields(line)
-		if len(fields) > 4 && strings.HasPrefix(fields[4], d.dir+"/") {
-			below = append(below, fields[4])
+		if len(fields) < 5 {
+			continue
+		}
+		if point := unescape.Replace(fields[4]); strings.HasPrefix(point, d.dir+"/") {
+			below = append(below, point)
 		}
 	}
 	var errs []error

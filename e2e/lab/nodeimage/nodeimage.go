@@ -48,7 +48,7 @@ func Ensure(ctx context.Context, eng engine.Engine, progress cache.Progress) (re
 		}
 	}
 	progress.Step("Asking the registry for kind's node image")
-	if err := pull(ctx, eng, defaults.Image); err == nil {
+	if err := pull(ctx, eng, defaults.Image, answerTime); err == nil {
 		return defaults.Image, nil
 	}
 	if err := ctx.Err(); err != nil {
@@ -75,8 +75,8 @@ func pullNamed(ctx context.Context, eng engine.Engine, ref string) error {
 // answerTime is how long a registry may take to answer at all. The download itself may take as long as it does.
 const answerTime = 10 * time.Second
 
-// pull pulls an image and gives up soon when no registry answers.
-func pull(ctx context.Context, eng engine.Engine, ref string) error {
+// pull pulls an image and gives up when no registry answers in the given time.
+func pull(ctx context.Context, eng engine.Engine, ref string, answer time.Duration) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "docker", "pull", ref)
@@ -88,7 +88,7 @@ func pull(ctx context.Context, eng engine.Engine, ref string) error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	silent := time.AfterFunc(answerTime, cancel)
+	silent := time.AfterFunc(answer, cancel)
 	for lines := bufio.NewScanner(out); lines.Scan(); {
 		silent.Stop() // the first line comes once the registry has answered
 	}

@@ -83,7 +83,7 @@ func importAll(ctx context.Context, ctr []string, images []image.Image) error {
 	}
 	written := make(chan error, 1)
 	go func() { written <- errors.Join(image.WriteArchive(writer, images...), writer.Close()) }()
-	args := append(ctr, "images", "import", "--all-platforms", "--no-unpack", "--digests", "--label=io.cri-containerd.pinned=pinned", "-")
+	args := append(ctr, "images", "import", "--all-platforms", "--no-unpack", "--label=io.cri-containerd.pinned=pinned", "-")
 	_, err = command.Command{Args: args, Stdin: reader}.Output(ctx)
 	_ = reader.Close()
 	return errors.Join(err, <-written)
