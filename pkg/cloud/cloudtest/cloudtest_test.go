@@ -14,6 +14,7 @@ import (
 )
 
 const (
+	delay     = 2 * time.Second // of every transition
 	region    = "cn-hangzhou"
 	eniQuota  = 510
 	groupTwo  = "sg-two"
@@ -23,7 +24,6 @@ const (
 // newWorld makes what a Fixture promises, but for the ways in.
 func newWorld(t *testing.T) (*fakecloud.World, fakecloud.BootstrapResult, cloudtest.Fixture) {
 	t.Helper()
-	delay := 2 * time.Second
 	clock := fakecloud.NewManualClock(time.Now())
 	world := fakecloud.New(fakecloud.Options{
 		Clock: clock, ENIQuota: eniQuota, Delays: fakecloud.Delays{Attach: delay, Detach: delay, Delete: delay, Metadata: delay},

@@ -24,7 +24,7 @@ func ramActions() map[string]action {
 		},
 		"CreatePolicy": createPolicy, "GetPolicy": getPolicy, "ListPolicies": listPolicies,
 		"DeletePolicy": func(ctx context.Context, c *call) (object, error) {
-			return c.done(func() error { return c.DeletePolicy(ctx, c.Get("PolicyName")) }, "PolicyName")
+			return c.done(func() error { return c.DeleteBarePolicy(ctx, c.Get("PolicyName")) }, "PolicyName")
 		},
 		"CreatePolicyVersion": createPolicyVersion, "GetPolicyVersion": getPolicyVersion, "ListPolicyVersions": listPolicyVersions,
 		"SetDefaultPolicyVersion": func(ctx context.Context, c *call) (object, error) {
