@@ -114,7 +114,7 @@ func eni(e ENI, mark Mark) NetNS {
 	dev := e.Dev()
 	n := NetNS{
 		Links: []Link{{Name: dev, Index: e.Index, MAC: e.MAC, MTU: e.MTU, Forward: true, RPFilter: 2}},
-		Addrs: []Addr{{Prefix: host(Gateway), Dev: dev, HostScope: true}},
+		Addrs: []Addr{GatewayAddr(dev)},
 	}
 	for _, gateway := range []netip.Addr{e.Gateway, e.Gateway6} {
 		if !gateway.IsValid() {
@@ -127,6 +127,9 @@ func eni(e ENI, mark Mark) NetNS {
 	}
 	return n
 }
+
+// GatewayAddr is the address we give to an ENI's link; see Gateway.
+func GatewayAddr(dev string) Addr { return Addr{Prefix: host(Gateway), Dev: dev, HostScope: true} }
 
 // SharedENI is what the host's and the pod's namespace hold for one pod on a shared ENI: a veth, the pod's address at its
 // end, a host route in PodsTable, permanent neighbours both ways, and at the host's end the mark of the pod's ENI (or, where

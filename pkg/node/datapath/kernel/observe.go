@@ -1,0 +1,268 @@
+package kernel
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+
+	"github.com/onectl/onectl/pkg/node/datapath"
+	"github.com/onectl/onectl/pkg/node/datapath/bpf"
+)
+
+// link is a link as it is in the kernel.
+type link struct {
+	datapath.Link
+	index   int
+	alias   string // the whole; owner, mark and program are its parts
+	owner   string
+	mark    datapath.Mark
+	program bpf.ProgramID
+}
+
+// ours reports whether we made the link.
+func (l *link) ours() bool { return l.Group == datapath.Group || l.Group == doomed }
+
+// parseLink reads a struct ifinfomsg and its attributes.
+func parseLink(b []byte) *link {
+	header := nl.DeserializeIfInfomsg(b)
+	l := &link{index: int(header.Index)}
+	l.Down = header.Flags&unix.IFF_UP == 0
+	for _, a := range attributes(b[unix.SizeofIfInfomsg:]) {
+		switch a.kind {
+		case unix.IFLA_IFNAME:
+			l.Name = a.text()
+		case unix.IFLA_ADDRESS:
+			l.MAC = a.mac()
+		case unix.IFLA_MTU:
+			l.MTU = int(a.uint32())
+		case unix.IFLA_GROUP:
+			l.Group = a.uint32()
+		case unix.IFLA_IFALIAS:
+			l.alias = a.text()
+			l.owner, l.mark, l.program = parseAlias(l.alias)
+		case unix.IFLA_AF_SPEC:
+			inet := find(attributes(a.value), unix.AF_INET)
+			conf := find(attributes(inet.value), inetConf).value // all settings, 4 bytes each, from number 1 on
+			l.Forward = setting(conf, devconfForwarding) != 0
+			l.RPFilter = int(setting(conf, devconfRPFilter))
+		}
+	}
+	l.Alias = l.owner
+	return l
+}
+
+func setting(conf []byte, number int) uint32 {
+	if len(conf) < 4*number {
+		return 0
+	}
+	return binary.NativeEndian.Uint32(conf[4*(number-1):])
+}
+
+// lookUp is the host's link of that name, nil when there is none.
+func (k *Kernel) lookUp(ctx context.Context, name string) (*link, error) {
+	s, giveBack, err := k.host(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer giveBack()
+	found, err := linksOf(ctx, s, []datapath.Link{{Name: name}})
+	return found[name], err
+}
+
+// linksOf looks up the wanted links, by index where they have one, under the names they are wanted by.
+func linksOf(ctx context.Context, s *socket, wanted []datapath.Link) (map[string]*link, error) {
+	messages := make([]message, 0, len(wanted))
+	for _, l := range wanted {
+		messages = append(messages, getLink(l.Name, l.Index))
+	}
+	replies, errs := s.run(ctx, messages)
+	found := make(map[string]*link, len(wanted))
+	for i, reply := range replies {
+		if errs[i] != nil {
+			return nil, errs[i]
+		}
+		if reply != nil {
+			l := parseLink(reply)
+			l.Name = wanted[i].Name
+			found[l.Name] = l
+		}
+	}
+	return found, nil
+}
+
+// observe reads what there is of the kinds and at the places of which want has something. ingress lists the programs of a
+// link; nil where there are none to look for.
+func observe(ctx context.Context, s *socket, want datapath.NetNS, ingress func(index int) ([]bpf.ProgramID, error)) (got datapath.NetNS, err error) {
+	links, err := linksOf(ctx, s, want.Links)
+	if err != nil {
+		return got, err
+	}
+	devs := make(map[int]string, len(links))
+	for name, l := range links {
+		devs[l.index] = name
+		marked, err := attached(l, ingress)
+		if err != nil {
+			return got, err
+		}
+		if marked {
+			l.IngressMark = l.mark
+		}
+		got.Links = append(got.Links, l.Link)
+	}
+	if len(want.Addrs) > 0 {
+		if got.Addrs, err = addrsOf(ctx, s, devs); err != nil {
+			return got, err
+		}
+	}
+	if len(want.Neighs) > 0 {
+		if got.Neighs, err = neighsOf(ctx, s, devs); err != nil {
+			return got, err
+		}
+	}
+	for where := range places(want.Routes) {
+		routes, err := routesOf(ctx, s, where, devs)
+		if err != nil {
+			return got, err
+		}
+		got.Routes = append(got.Routes, routes...)
+	}
+	if len(want.Rules) > 0 {
+		got.Rules, err = rulesOf(ctx, s, false)
+	}
+	return got, err
+}
+
+// attached reports whether the program that l's alias names is at its hook. ingress lists those; nil: none are looked for.
+func attached(l *link, ingress func(index int) ([]bpf.ProgramID, error)) (bool, error) {
+	if l.program == 0 || ingress == nil {
+		return false, nil
+	}
+	programs, err := ingress(l.index)
+	return slices.Contains(programs, l.program), err
+}
+
+// place is where to look for routes.
+type place struct {
+	family int
+	table  uint32
+}
+
+func places(routes []datapath.Route) map[place]bool {
+	found := map[place]bool{}
+	for _, r := range routes {
+		found[place{family(r.Dst.Addr()), table(r)}] = true
+	}
+	return found
+}
+
+func addrsOf(ctx context.Context, s *socket, devs map[int]string) (found []datapath.Addr, err error) {
+	replies, err := s.dump(ctx, request(unix.RTM_GETADDR, 0, "list addresses", nl.NewIfAddrmsg(unix.AF_UNSPEC)))
+	for _, b := range replies {
+		header := nl.DeserializeIfAddrmsg(b)
+		dev, ours := devs[int(header.Index)]
+		if !ours {
+			continue
+		}
+		list := attributes(b[unix.SizeofIfAddrmsg:])
+		ip := find(list, unix.IFA_LOCAL).addr()
+		if !ip.IsValid() {
+			ip = find(list, unix.IFA_ADDRESS).addr()
+		}
+		found = append(found, datapath.Addr{Prefix: netip.PrefixFrom(ip, int(header.Prefixlen)), Dev: dev, HostScope: ip.Is4() && header.Scope == unix.RT_SCOPE_HOST})
+	}
+	return found, err
+}
+
+func neighsOf(ctx context.Context, s *socket, devs map[int]string) (found []datapath.Neigh, err error) {
+	for index, dev := range devs {
+		m := request(unix.RTM_GETNEIGH, 0, "list neighbours of "+dev, &netlink.Ndmsg{}, nl.NewRtAttr(unix.NDA_IFINDEX, nl.Uint32Attr(uint32(index))))
+		replies, err := s.dump(ctx, m)
+		if err != nil {
+			return nil, err
+		}
+		for _, b := range replies {
+			// struct ndmsg: family, 3 bytes of padding, index, state, flags, type
+			at, state := binary.NativeEndian.Uint32(b[4:]), binary.NativeEndian.Uint16(b[8:])
+			if int(at) != index || state&unix.NUD_PERMANENT == 0 {
+				continue
+			}
+			list := attributes(b[unix.SizeofNdMsg:])
+			found = append(found, datapath.Neigh{IP: find(list, unix.NDA_DST).addr(), MAC: find(list, unix.NDA_LLADDR).mac(), Dev: dev})
+		}
+	}
+	return found, nil
+}
+
+// routesOf lists unicast routes by devs in one table; a nil devs is every device.
+func routesOf(ctx context.Context, s *socket, where place, devs map[int]string) (found []datapath.Route, err error) {
+	header := nl.NewRtMsg()
+	header.Family, header.Table, header.Protocol, header.Type = uint8(where.family), unix.RT_TABLE_UNSPEC, 0, 0
+	m := request(unix.RTM_GETROUTE, 0, fmt.Sprint("list routes of table ", where.table), header, nl.NewRtAttr(unix.RTA_TABLE, nl.Uint32Attr(where.table)))
+	replies, err := s.dump(ctx, m)
+	for _, b := range replies {
+		r, index, inTable := parseRoute(b)
+		dev, ours := devs[index]
+		if inTable != where.table || !ours && devs != nil {
+			continue
+		}
+		r.Dev = dev
+		found = append(found, r)
+	}
+	return found, err
+}
+
+func parseRoute(b []byte) (r datapath.Route, index int, inTable uint32) {
+	header := nl.DeserializeRtMsg(b)
+	list := attributes(b[unix.SizeofRtMsg:])
+	dst := find(list, unix.RTA_DST).addr()
+	if !dst.IsValid() && header.Family == unix.AF_INET {
+		dst = netip.IPv4Unspecified()
+	} else if !dst.IsValid() {
+		dst = netip.IPv6Unspecified()
+	}
+	inTable = find(list, unix.RTA_TABLE).uint32()
+	r = datapath.Route{Dst: netip.PrefixFrom(dst, int(header.Dst_len)), Via: find(list, unix.RTA_GATEWAY).addr(), Onlink: header.Flags&unix.RTNH_F_ONLINK != 0}
+	if inTable != unix.RT_TABLE_MAIN {
+		r.Table = int(inTable)
+	}
+	return r, int(find(list, unix.RTA_OIF).uint32()), inTable
+}
+
+// rulesOf lists the rules of both families, all of them or ours alone.
+func rulesOf(ctx context.Context, s *socket, oursOnly bool) (found []datapath.Rule, err error) {
+	for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
+		header := nl.NewRtMsg()
+		header.Family, header.Table, header.Protocol, header.Type = uint8(family), 0, 0, 0
+		replies, err := s.dump(ctx, request(unix.RTM_GETRULE, 0, "list rules", header))
+		if err != nil {
+			return nil, err
+		}
+		for _, b := range replies {
+			list := attributes(b[unix.SizeofRtMsg:])
+			if oursOnly && find(list, nl.FRA_PROTOCOL).uint8() != datapath.Protocol {
+				continue
+			}
+			found = append(found, parseRule(nl.DeserializeRtMsg(b), list))
+		}
+	}
+	return found, nil
+}
+
+func parseRule(header *nl.RtMsg, list []attribute) datapath.Rule {
+	r := datapath.Rule{
+		Priority: int(find(list, nl.FRA_PRIORITY).uint32()),
+		IPv6:     header.Family == unix.AF_INET6,
+		Table:    int(find(list, nl.FRA_TABLE).uint32()),
+		Mark:     datapath.Mark{Value: find(list, nl.FRA_FWMARK).uint32(), Mask: find(list, nl.FRA_FWMASK).uint32()},
+	}
+	if src := find(list, nl.FRA_SRC).addr(); src.IsValid() {
+		r.From = netip.PrefixFrom(src, int(header.Src_len))
+	}
+	return r
+}

@@ -1,0 +1,227 @@
+package kernel
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+
+	"github.com/onectl/onectl/pkg/node/datapath"
+)
+
+// What include/uapi/linux has and x/sys does not.
+const (
+	ndaProtocol       = 12 // NDA_PROTOCOL, neighbour.h
+	frActToTable      = 1  // FR_ACT_TO_TBL, fib_rules.h
+	devconfForwarding = 1  // IPV4_DEVCONF_FORWARDING, ip.h
+	devconfRPFilter   = 8  // IPV4_DEVCONF_RP_FILTER, ip.h
+	inetConf          = 1  // IFLA_INET_CONF, if_link.h
+	skipStatistics    = 8  // RTEXT_FILTER_SKIP_STATS, rtnetlink.h
+)
+
+const (
+	add     = unix.NLM_F_ACK | unix.NLM_F_CREATE | unix.NLM_F_EXCL
+	replace = unix.NLM_F_ACK | unix.NLM_F_CREATE | unix.NLM_F_REPLACE
+	change  = unix.NLM_F_ACK
+)
+
+func request(kind, flags int, what string, header nl.NetlinkRequestData, attrs ...*nl.RtAttr) message {
+	m := message{NetlinkRequest: nl.NewNetlinkRequest(kind, flags), what: what}
+	m.AddData(header)
+	for _, a := range attrs {
+		m.AddData(a)
+	}
+	return m
+}
+
+// createVeth makes both ends of a veth where they belong, the host's end up. The pod's end cannot be set up here (the kernel
+// says ENOTCONN), nor can the alias and the IPv4 settings be given.
+func createVeth(l datapath.Link, index, peerIndex, netns int) message {
+	header := nl.NewIfInfomsg(unix.AF_UNSPEC)
+	header.Index, header.Flags, header.Change = int32(index), unix.IFF_UP, unix.IFF_UP
+	info := nl.NewRtAttr(unix.IFLA_LINKINFO, nil)
+	info.AddRtAttr(nl.IFLA_INFO_KIND, nl.NonZeroTerminated("veth"))
+	peer := info.AddRtAttr(nl.IFLA_INFO_DATA, nil).AddRtAttr(nl.VETH_INFO_PEER, nil)
+	nl.NewIfInfomsgChild(peer, unix.AF_UNSPEC).Index = int32(peerIndex)
+	peer.AddRtAttr(unix.IFLA_NET_NS_FD, nl.Uint32Attr(uint32(netns)))
+	for _, a := range naming(l.Peer, l.PeerMAC, l.MTU) {
+		peer.AddChild(a)
+	}
+	attrs := append(naming(l.Name, l.MAC, l.MTU), nl.NewRtAttr(unix.IFLA_GROUP, nl.Uint32Attr(l.Group)), info)
+	return request(unix.RTM_NEWLINK, add, fmt.Sprintf("make veth %s to %s in the pod", l.Name, l.Peer), header, attrs...)
+}
+
+func naming(name, mac string, mtu int) []*nl.RtAttr {
+	attrs := []*nl.RtAttr{nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(name))}
+	if hw, err := net.ParseMAC(mac); err == nil {
+		attrs = append(attrs, nl.NewRtAttr(unix.IFLA_ADDRESS, hw))
+	}
+	if mtu != 0 {
+		attrs = append(attrs, nl.NewRtAttr(unix.IFLA_MTU, nl.Uint32Attr(uint32(mtu))))
+	}
+	return attrs
+}
+
+// setLink sets a link that exists up, with its MTU, alias, group and IPv4 settings. The settings go by netlink since /proc/sys
+// is read-only in a container.
+func setLink(l datapath.Link, index int, alias string) message {
+	header := nl.NewIfInfomsg(unix.AF_UNSPEC)
+	header.Index, header.Flags, header.Change = int32(index), unix.IFF_UP, unix.IFF_UP
+	var attrs []*nl.RtAttr
+	if l.MTU != 0 {
+		attrs = append(attrs, nl.NewRtAttr(unix.IFLA_MTU, nl.Uint32Attr(uint32(l.MTU))))
+	}
+	if alias != "" {
+		attrs = append(attrs, nl.NewRtAttr(unix.IFLA_IFALIAS, []byte(alias)))
+	}
+	if l.Group != 0 {
+		attrs = append(attrs, nl.NewRtAttr(unix.IFLA_GROUP, nl.Uint32Attr(l.Group)))
+	}
+	settings := nl.NewRtAttr(unix.IFLA_AF_SPEC, nil)
+	conf := settings.AddRtAttr(unix.AF_INET, nil).AddRtAttr(inetConf, nil)
+	if l.Forward {
+		conf.AddRtAttr(devconfForwarding, nl.Uint32Attr(1))
+	}
+	if l.RPFilter != 0 {
+		conf.AddRtAttr(devconfRPFilter, nl.Uint32Attr(uint32(l.RPFilter)))
+	}
+	if l.Forward || l.RPFilter != 0 {
+		attrs = append(attrs, settings)
+	}
+	return request(unix.RTM_SETLINK, change, "set up link "+l.Name, header, attrs...)
+}
+
+func setGroup(index int, group uint32) message {
+	header := nl.NewIfInfomsg(unix.AF_UNSPEC)
+	header.Index = int32(index)
+	m := request(unix.RTM_SETLINK, change, fmt.Sprintf("set group of link %d", index), header, nl.NewRtAttr(unix.IFLA_GROUP, nl.Uint32Attr(group)))
+	m.fine = append(m.fine, unix.ENODEV)
+	return m
+}
+
+func deleteGroup(group uint32) message {
+	m := request(unix.RTM_DELLINK, change, "delete links", nl.NewIfInfomsg(unix.AF_UNSPEC), nl.NewRtAttr(unix.IFLA_GROUP, nl.Uint32Attr(group)))
+	m.fine = append(m.fine, unix.ENODEV)
+	return m
+}
+
+// getLink asks for a link by its index or, when that is 0, by its name. The reply is empty when there is none.
+func getLink(name string, index int) message {
+	header := nl.NewIfInfomsg(unix.AF_UNSPEC)
+	header.Index = int32(index)
+	attrs := []*nl.RtAttr{nl.NewRtAttr(unix.IFLA_EXT_MASK, nl.Uint32Attr(skipStatistics))}
+	if index == 0 {
+		attrs = append(attrs, nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(name)))
+	}
+	m := request(unix.RTM_GETLINK, unix.NLM_F_ACK, "look up link "+name, header, attrs...)
+	m.fine = append(m.fine, unix.ENODEV)
+	return m
+}
+
+// content is the requests for what stands on n's links. index has a place for every Dev in n.
+func content(n datapath.NetNS, index map[string]int) []message {
+	var messages []message
+	for _, a := range n.Addrs {
+		messages = append(messages, addrRequest(unix.RTM_NEWADDR, replace, a, index[a.Dev]))
+	}
+	for _, e := range n.Neighs {
+		messages = append(messages, neighRequest(e, index[e.Dev]))
+	}
+	for _, r := range n.Routes {
+		messages = append(messages, routeRequest(unix.RTM_NEWROUTE, replace, r, index[r.Dev]))
+	}
+	for _, r := range n.Rules {
+		m := ruleRequest(unix.RTM_NEWRULE, add, r)
+		m.fine = append(m.fine, unix.EEXIST)
+		messages = append(messages, m)
+	}
+	return messages
+}
+
+func addrRequest(kind, flags int, a datapath.Addr, index int) message {
+	header := nl.NewIfAddrmsg(family(a.Prefix.Addr()))
+	header.Prefixlen, header.Index = uint8(a.Prefix.Bits()), uint32(index)
+	if a.HostScope {
+		header.Scope = unix.RT_SCOPE_HOST
+	}
+	if a.Prefix.Addr().Is6() {
+		header.Flags = unix.IFA_F_NODAD
+	}
+	ip := a.Prefix.Addr().AsSlice()
+	return request(kind, flags, a.String(), header, nl.NewRtAttr(unix.IFA_LOCAL, ip), nl.NewRtAttr(unix.IFA_ADDRESS, ip))
+}
+
+func neighRequest(n datapath.Neigh, index int) message {
+	header := &netlink.Ndmsg{Family: uint8(family(n.IP)), Index: uint32(index), State: unix.NUD_PERMANENT}
+	hw, _ := net.ParseMAC(n.MAC) // an empty one: the kernel refuses it, by name of the entry
+	return request(unix.RTM_NEWNEIGH, replace, n.String(), header,
+		nl.NewRtAttr(unix.NDA_DST, n.IP.AsSlice()), nl.NewRtAttr(unix.NDA_LLADDR, hw), nl.NewRtAttr(ndaProtocol, []byte{datapath.Protocol}))
+}
+
+func routeRequest(kind, flags int, r datapath.Route, index int) message {
+	header := nl.NewRtMsg()
+	header.Family, header.Dst_len = uint8(family(r.Dst.Addr())), uint8(r.Dst.Bits())
+	header.Protocol, header.Type, header.Table = datapath.Protocol, unix.RTN_UNICAST, unix.RT_TABLE_UNSPEC
+	if r.Onlink {
+		header.Flags = unix.RTNH_F_ONLINK
+	}
+	header.Scope = unix.RT_SCOPE_UNIVERSE
+	if !r.Via.IsValid() && r.Dst.Addr().Is4() {
+		header.Scope = unix.RT_SCOPE_LINK
+	}
+	attrs := []*nl.RtAttr{nl.NewRtAttr(unix.RTA_TABLE, nl.Uint32Attr(table(r))), nl.NewRtAttr(unix.RTA_OIF, nl.Uint32Attr(uint32(index)))}
+	if r.Dst.Bits() > 0 {
+		attrs = append(attrs, nl.NewRtAttr(unix.RTA_DST, r.Dst.Addr().AsSlice()))
+	}
+	if r.Via.IsValid() {
+		attrs = append(attrs, nl.NewRtAttr(unix.RTA_GATEWAY, r.Via.AsSlice()))
+	}
+	return request(kind, flags, r.String(), header, attrs...)
+}
+
+// ruleRequest uses struct rtmsg, whose layout struct fib_rule_hdr has too.
+func ruleRequest(kind, flags int, r datapath.Rule) message {
+	header := nl.NewRtMsg()
+	header.Family, header.Type, header.Table = unix.AF_INET, frActToTable, unix.RT_TABLE_UNSPEC
+	header.Protocol, header.Scope = 0, 0 // reserved bytes here
+	if r.IPv6 {
+		header.Family = unix.AF_INET6
+	}
+	attrs := []*nl.RtAttr{
+		nl.NewRtAttr(nl.FRA_PRIORITY, nl.Uint32Attr(uint32(r.Priority))),
+		nl.NewRtAttr(nl.FRA_TABLE, nl.Uint32Attr(uint32(r.Table))),
+		nl.NewRtAttr(nl.FRA_PROTOCOL, []byte{datapath.Protocol}),
+	}
+	if r.From.IsValid() {
+		header.Src_len = uint8(r.From.Bits())
+		attrs = append(attrs, nl.NewRtAttr(nl.FRA_SRC, r.From.Addr().AsSlice()))
+	}
+	if !r.Mark.IsZero() {
+		attrs = append(attrs, nl.NewRtAttr(nl.FRA_FWMARK, nl.Uint32Attr(r.Mark.Value)), nl.NewRtAttr(nl.FRA_FWMASK, nl.Uint32Attr(r.Mark.Mask)))
+	}
+	return request(kind, flags, r.String(), header, attrs...)
+}
+
+func deleteRule(r datapath.Rule) message {
+	m := ruleRequest(unix.RTM_DELRULE, change, r)
+	m.what = "delete: " + r.String()
+	m.fine = append(m.fine, unix.ENOENT)
+	return m
+}
+
+func table(r datapath.Route) uint32 {
+	if r.Table == 0 {
+		return unix.RT_TABLE_MAIN
+	}
+	return uint32(r.Table)
+}
+
+func family(ip netip.Addr) int {
+	if ip.Is4() {
+		return unix.AF_INET
+	}
+	return unix.AF_INET6
+}
