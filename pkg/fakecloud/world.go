@@ -65,7 +65,7 @@ func (w *World) Snapshot() ([]byte, error) {
 }
 
 func (w *World) snapshot() ([]byte, error) {
-	data, err := json.MarshalIndent(w.state, "", " ")
+	data, err := json.Marshal(w.state)
 	if err != nil {
 		return nil, fmt.Errorf("snapshot world: %w", err)
 	}
