@@ -72,8 +72,8 @@ func TestAnswersBecomeErrorsWithAKind(t *testing.T) {
 			if diff := cmp.Diff(test.want, *got); diff != "" {
 				t.Errorf("error (-want +got):\n%s", diff)
 			}
-			if len(s.asked) != 1 {
-				t.Errorf("%d requests, want 1: this does not get better", len(s.asked))
+			if s.requests() != 1 {
+				t.Errorf("%d requests, want 1: this does not get better", s.requests())
 			}
 			wantNoSecret(t, err)
 		})

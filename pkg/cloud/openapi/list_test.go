@@ -92,7 +92,7 @@ func TestClustersAreReadPageByPage(t *testing.T) {
 	if err != nil || len(got) != 2 || got[0].ID != "c-1" {
 		t.Errorf("got %v, %v; want c-1 and c-2", got, err)
 	}
-	if diff := cmp.Diff([]string{"/api/v1/clusters", "/api/v1/clusters"}, s.paths); diff != "" {
+	if diff := cmp.Diff([]string{"/api/v1/clusters", "/api/v1/clusters"}, s.pathsAsked()); diff != "" {
 		t.Errorf("paths (-want +got):\n%s", diff)
 	}
 }
@@ -119,7 +119,7 @@ func TestClusterIsReadInTheFormsTheServiceHasUsed(t *testing.T) {
 		if diff := cmp.Diff(want, got, asPrefix); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
-		if diff := cmp.Diff([]string{"/clusters/c-1"}, s.paths); diff != "" {
+		if diff := cmp.Diff([]string{"/clusters/c-1"}, s.pathsAsked()); diff != "" {
 			t.Errorf("paths (-want +got):\n%s", diff)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -54,6 +55,20 @@ func (s *script) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json;charset=utf-8")
 	w.WriteHeader(now.status)
 	_, _ = io.WriteString(w, now.body)
+}
+
+// requests is how many requests came.
+func (s *script) requests() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.asked)
+}
+
+// pathsAsked are the paths of the requests, in order.
+func (s *script) pathsAsked() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.paths)
 }
 
 // values are what each request had in one parameter.
@@ -134,7 +149,7 @@ func TestThrottledWriteIsRepeatedBecauseNothingHappened(t *testing.T) {
 	if err := client.AttachENI(t.Context(), "eni-1", "i-1"); err != nil {
 		t.Fatal(err)
 	}
-	if got := len(s.asked); got != 2 {
+	if got := s.requests(); got != 2 {
 		t.Errorf("%d requests, want 2", got)
 	}
 }
@@ -144,8 +159,8 @@ func TestThrottlingWithoutEndIsReported(t *testing.T) {
 	client, s, _ := newClient(t, refusal(400, "Throttling"))
 	client.budget.actions["DescribeVSwitches"] = &allowance{limiter: rate.NewLimiter(rate.Inf, 1), full: 1 << 30, level: 1}
 	_, err := client.DescribeVSwitches(t.Context(), nil, "vpc-1")
-	if cloud.KindOf(err) != cloud.Throttled || len(s.asked) != attemptsThrottled {
-		t.Errorf("got %v after %d requests, want kind Throttled after %d", err, len(s.asked), attemptsThrottled)
+	if cloud.KindOf(err) != cloud.Throttled || s.requests() != attemptsThrottled {
+		t.Errorf("got %v after %d requests, want kind Throttled after %d", err, s.requests(), attemptsThrottled)
 	}
 }
 
@@ -189,8 +204,8 @@ func TestUnavailableServiceIsAskedAgainOnlyWhereThatIsSafe(t *testing.T) {
 				t.Parallel()
 				client, s, _ := newClient(t, answer)
 				err := test.call(t.Context(), client)
-				if cloud.KindOf(err) != cloud.Unavailable || len(s.asked) != test.want {
-					t.Errorf("got %v after %d requests, want kind Unavailable after %d", err, len(s.asked), test.want)
+				if cloud.KindOf(err) != cloud.Unavailable || s.requests() != test.want {
+					t.Errorf("got %v after %d requests, want kind Unavailable after %d", err, s.requests(), test.want)
 				}
 			})
 		}
