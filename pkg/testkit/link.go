@@ -11,8 +11,10 @@ func Veth(a *NetNS, aName string, b *NetNS, bName string) {
 	a.t.Helper()
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name = aName
-	pair := &netlink.Veth{LinkAttrs: attrs, PeerName: bName, PeerNamespace: netlink.NsFd(b.Fd.Fd())}
-	if err := a.Netlink().LinkAdd(pair); err != nil {
+	pair := &netlink.Veth{LinkAttrs: attrs, PeerName: bName, PeerNamespace: netlink.NsFd(b.Fd.Fd()), PeerTxQLen: -1}
+	handle := a.open()
+	defer handle.Close()
+	if err := handle.LinkAdd(pair); err != nil {
 		a.t.Fatalf("add veth %s/%s: %v", aName, bName, err)
 	}
 	a.Up(aName)
@@ -22,7 +24,9 @@ func Veth(a *NetNS, aName string, b *NetNS, bName string) {
 // Up sets a link up.
 func (ns *NetNS) Up(link string) {
 	ns.t.Helper()
-	if err := ns.Netlink().LinkSetUp(ns.Link(link)); err != nil {
+	handle := ns.open()
+	defer handle.Close()
+	if err := handle.LinkSetUp(ns.Link(link)); err != nil {
 		ns.t.Fatalf("set %s up: %v", link, err)
 	}
 }
@@ -30,7 +34,9 @@ func (ns *NetNS) Up(link string) {
 // Link is the link of that name. The test fails when there is none.
 func (ns *NetNS) Link(name string) netlink.Link {
 	ns.t.Helper()
-	link, err := ns.Netlink().LinkByName(name)
+	handle := ns.open()
+	defer handle.Close()
+	link, err := handle.LinkByName(name)
 	if err != nil {
 		ns.t.Fatalf("link %s: %v", name, err)
 	}
@@ -45,7 +51,9 @@ func (ns *NetNS) AddAddr(link, address string) {
 		ns.t.Fatal(err)
 	}
 	addr.Flags = ifaNoDAD
-	if err := ns.Netlink().AddrAdd(ns.Link(link), addr); err != nil {
+	handle := ns.open()
+	defer handle.Close()
+	if err := handle.AddrAdd(ns.Link(link), addr); err != nil {
 		ns.t.Fatalf("add %s to %s: %v", address, link, err)
 	}
 }
@@ -60,7 +68,9 @@ func (ns *NetNS) AddRoute(dst netip.Prefix, via netip.Addr, link string) {
 	} else {
 		to.Scope = netlink.SCOPE_LINK
 	}
-	if err := ns.Netlink().RouteAdd(&to); err != nil {
+	handle := ns.open()
+	defer handle.Close()
+	if err := handle.RouteAdd(&to); err != nil {
 		ns.t.Fatalf("add route %s via %s dev %s: %v", dst, via, link, err)
 	}
 }

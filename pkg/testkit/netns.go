@@ -27,7 +27,7 @@ func RequireRoot(t testing.TB) {
 // NetNS is a network namespace of a test, with its loopback link up.
 type NetNS struct {
 	Path string   // "/proc/PID/fd/N", good for every process that sees this one, as long as the test runs
-	Fd   *os.File // closed when the test ends; closing it earlier lets an otherwise unused namespace vanish
+	Fd   *os.File // closed when the test ends; closing it earlier lets a namespace that nothing else uses vanish
 
 	t testing.TB
 }
@@ -71,14 +71,20 @@ func (ns *NetNS) Do(f func()) {
 	f()
 }
 
-// Netlink is a netlink handle on the namespace, closed when the test ends.
+// Netlink is a netlink handle on the namespace, closed when the test ends. It keeps the namespace from vanishing.
 func (ns *NetNS) Netlink() *netlink.Handle {
+	ns.t.Helper()
+	handle := ns.open()
+	ns.t.Cleanup(handle.Close)
+	return handle
+}
+
+func (ns *NetNS) open() *netlink.Handle {
 	ns.t.Helper()
 	handle, err := netlink.NewHandleAt(netns.NsHandle(ns.Fd.Fd()), unix.NETLINK_ROUTE)
 	if err != nil {
 		ns.t.Fatalf("netlink in %s: %v", ns.Path, err)
 	}
-	ns.t.Cleanup(handle.Close)
 	return handle
 }
 

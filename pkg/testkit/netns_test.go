@@ -1,10 +1,13 @@
 package testkit
 
 import (
+	"errors"
 	"net/netip"
 	"os"
 	"testing"
 	"time"
+
+	"github.com/vishvananda/netlink"
 )
 
 func TestDoRunsInsideAndComesBack(t *testing.T) {
@@ -57,5 +60,26 @@ func TestPingFromAnAddressThatNobodyHasIsNotAnswered(t *testing.T) {
 	b.AddAddr("right", "10.1.0.2/24")
 	if err := a.Ping(netip.MustParseAddr("10.9.0.9"), netip.MustParseAddr("10.1.0.2"), 300*time.Millisecond); err == nil {
 		t.Error("an answer came to an address that is on no link")
+	}
+}
+
+func TestClosedNamespaceVanishesWithItsLinks(t *testing.T) {
+	a, b := NewNetNS(t), NewNetNS(t)
+	Veth(a, "left", b, "right")
+	if err := b.Fd.Close(); err != nil {
+		t.Fatal(err)
+	}
+	handle := a.Netlink()
+	for end := time.Now().Add(10 * time.Second); ; { // the kernel takes it down in the background
+		links, err := handle.LinkList()
+		if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
+			t.Fatal(err)
+		}
+		if len(links) == 1 {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("the peer's link is still there: %v", links)
+		}
 	}
 }
