@@ -16,9 +16,9 @@ const mtu = 1500 // bytes, of every link, as in the VPC
 // setCables deletes the cables that are not wanted, or are wanted otherwise, or are not whole, and makes those that lack.
 // It returns every link the router then has, by name.
 func (r *router) setCables(ctx context.Context, want content) (map[string]netlink.Link, error) {
-	list, err := r.LinkList()
+	list, err := r.links()
 	if err != nil {
-		return nil, fmt.Errorf("list links of %s: %w", r.path, err)
+		return nil, err
 	}
 	identities := r.identities(want.cables)
 	present := map[string]netlink.Link{}
@@ -179,9 +179,9 @@ func (r *router) pinNeighbour(c cable, near netlink.Link) error {
 
 // freeName is the name that the link e shall get in its machine's namespace.
 func (n *netNS) freeName(e end) (string, error) {
-	links, err := n.LinkList()
+	links, err := n.links()
 	if err != nil {
-		return "", fmt.Errorf("list links of %s: %w", n.path, err)
+		return "", err
 	}
 	taken := func(name string) bool {
 		return slices.ContainsFunc(links, func(link netlink.Link) bool { return link.Attrs().Name == name })

@@ -126,7 +126,7 @@ func (l *lab) drops(eni string) uint64 {
 
 // links are the links of a namespace but lo, sorted: "eth0 00:16:3e:…".
 func links(ns *testkit.NetNS) []string {
-	list, err := ns.Netlink().LinkList()
+	list, err := complete(ns.Netlink().LinkList)
 	if err != nil {
 		panic(err)
 	}

@@ -45,7 +45,7 @@ func (r *router) denyAll(link netlink.Link) error {
 	return nil
 }
 
-// guard makes each guarded link let in packets from exactly its sources.
+// guard makes each guarded link let in packets from exactly its sources. A link may vanish meanwhile, with its machine.
 func (r *router) guard(cables []cable, links map[string]netlink.Link) error {
 	var errs []error
 	for _, c := range cables {
@@ -53,7 +53,7 @@ func (r *router) guard(cables []cable, links map[string]netlink.Link) error {
 		if !c.guarded || !there {
 			continue
 		}
-		if err := r.setSources(link, c.sources); err != nil {
+		if err := r.setSources(link, c.sources); err != nil && !errors.Is(err, unix.ENODEV) {
 			errs = append(errs, fmt.Errorf("guard sources of %s: %w", c.subject, err))
 		}
 	}
@@ -88,9 +88,9 @@ func (r *router) setSources(link netlink.Link, want []netip.Addr) error {
 
 // sources are the filters that let packets in, by the source they are for.
 func (r *router) sources(link netlink.Link) (map[netip.Addr]netlink.Filter, error) {
-	filters, err := r.FilterList(link, netlink.HANDLE_MIN_INGRESS)
+	filters, err := r.ingress(link)
 	if err != nil {
-		return nil, fmt.Errorf("list filters: %w", err)
+		return nil, err
 	}
 	found := map[netip.Addr]netlink.Filter{}
 	for _, filter := range filters {
@@ -136,9 +136,9 @@ func (f *Fabric) Drops() (map[string]uint64, error) {
 	}
 	r := &router{netNS: ns, log: f.log}
 	defer r.Close()
-	links, err := r.LinkList()
+	links, err := r.links()
 	if err != nil {
-		return nil, fmt.Errorf("list links of %s: %w", r.path, err)
+		return nil, err
 	}
 	drops := map[string]uint64{}
 	for _, link := range links {
@@ -146,15 +146,20 @@ func (f *Fabric) Drops() (map[string]uint64, error) {
 		if !whole || link.Attrs().Name != linkName(portPrefix, eni) {
 			continue
 		}
-		if drops[eni], err = r.dropped(link); err != nil {
+		count, err := r.dropped(link)
+		if errors.Is(err, unix.ENODEV) {
+			continue
+		}
+		if err != nil {
 			return nil, fmt.Errorf("count drops of %s: %w", eni, err)
 		}
+		drops[eni] = count
 	}
 	return drops, nil
 }
 
 func (r *router) dropped(link netlink.Link) (uint64, error) {
-	filters, err := r.FilterList(link, netlink.HANDLE_MIN_INGRESS)
+	filters, err := r.ingress(link)
 	if err != nil {
 		return 0, err
 	}

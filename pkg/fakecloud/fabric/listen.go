@@ -10,13 +10,16 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-// ListenIn listens inside the network namespace at netnsPath, on address "IP:port", network "tcp" or "tcp4". When no link
+// ListenIn listens inside the network namespace at netnsPath, on address "IPv4:port", network "tcp" or "tcp4". When no link
 // there has the IP, the loopback link gets it, and keeps it. The listener belongs to the namespace, what accepts from it
 // may run anywhere; the namespace lives as long as the listener is open.
 func ListenIn(netnsPath, network, address string) (net.Listener, error) {
 	endpoint, err := netip.ParseAddrPort(address)
 	if err != nil {
 		return nil, fmt.Errorf("listen in %s: %w", netnsPath, err)
+	}
+	if !endpoint.Addr().Is4() {
+		return nil, fmt.Errorf("listen on %s in %s: use an IPv4 address", endpoint, netnsPath)
 	}
 	ns, err := openNetNS(netnsPath)
 	if err != nil {
@@ -55,11 +58,11 @@ func (n *netNS) own(addr netip.Addr) error {
 	if addr.IsUnspecified() || addr.IsLoopback() {
 		return nil
 	}
-	have, err := n.AddrList(nil, netlink.FAMILY_ALL)
+	have, err := n.addresses(nil)
 	if err != nil {
 		return err
 	}
-	if slices.ContainsFunc(have, func(a netlink.Addr) bool { return prefix(a.IPNet).Addr() == addr }) {
+	if slices.ContainsFunc(have, func(p netip.Prefix) bool { return p.Addr() == addr }) {
 		return nil
 	}
 	return n.AddrAdd(lo, &netlink.Addr{IPNet: ipNet(host(addr))})

@@ -40,9 +40,9 @@ func (f *Fabric) removeRouter(path string) error {
 		return fmt.Errorf("remove fabric %s: %w", f.name, err)
 	}
 	defer ns.Close()
-	links, err := ns.LinkList()
+	links, err := ns.links()
 	if err != nil {
-		return fmt.Errorf("list links of %s: %w", path, err)
+		return err
 	}
 	for _, link := range links {
 		if link.Type() != "veth" && link.Type() != "bridge" {

@@ -119,18 +119,6 @@ func (r *router) addBridge(name string) (netlink.Link, error) {
 	return r.LinkByName(name)
 }
 
-func (r *router) addresses(link netlink.Link) ([]netip.Prefix, error) {
-	list, err := r.AddrList(link, unix.AF_INET)
-	if err != nil {
-		return nil, fmt.Errorf("list addresses of %s: %w", link.Attrs().Name, err)
-	}
-	found := make([]netip.Prefix, 0, len(list))
-	for _, addr := range list {
-		found = append(found, prefix(addr.IPNet))
-	}
-	return found, nil
-}
-
 // setRoutes deletes the routes that are not wanted and adds those that lack, over the links there are.
 func (r *router) setRoutes(want []route, links map[string]netlink.Link) error {
 	have, err := r.routes()
@@ -142,7 +130,7 @@ func (r *router) setRoutes(want []route, links map[string]netlink.Link) error {
 		if slices.Contains(want, rt) {
 			continue
 		}
-		if err := r.RouteDel(&installed); err != nil {
+		if err := r.RouteDel(&installed); err != nil && !errors.Is(err, unix.ESRCH) {
 			errs = append(errs, fmt.Errorf("delete route %s dev %s: %w", rt.dst, rt.link, err))
 			continue
 		}
@@ -153,36 +141,17 @@ func (r *router) setRoutes(want []route, links map[string]netlink.Link) error {
 		if _, there := have[rt]; there || !ok {
 			continue
 		}
-		if err := r.RouteAdd(rt.on(link)); err != nil {
+		err := r.RouteAdd(rt.on(link))
+		if errors.Is(err, unix.ENODEV) {
+			continue // its machine is gone
+		}
+		if err != nil {
 			errs = append(errs, fmt.Errorf("add route %s via %s dev %s: %w", rt.dst, rt.via, rt.link, err))
 			continue
 		}
 		r.log.Info("added route", "to", rt.dst, "link", rt.link)
 	}
 	return errors.Join(errs...)
-}
-
-// routes are the routes that a fabric made, which it marks as static.
-func (r *router) routes() (map[route]netlink.Route, error) {
-	filter := &netlink.Route{Table: unix.RT_TABLE_MAIN, Protocol: unix.RTPROT_STATIC}
-	list, err := r.RouteListFiltered(unix.AF_INET, filter, netlink.RT_FILTER_TABLE|netlink.RT_FILTER_PROTOCOL)
-	if err != nil {
-		return nil, fmt.Errorf("list routes of %s: %w", r.path, err)
-	}
-	links, err := r.LinkList()
-	if err != nil {
-		return nil, fmt.Errorf("list links of %s: %w", r.path, err)
-	}
-	names := map[int]string{}
-	for _, link := range links {
-		names[link.Attrs().Index] = link.Attrs().Name
-	}
-	found := make(map[route]netlink.Route, len(list))
-	for _, installed := range list {
-		via, _ := netip.AddrFromSlice(installed.Gw)
-		found[route{prefix(installed.Dst), via.Unmap(), names[installed.LinkIndex]}] = installed
-	}
-	return found, nil
 }
 
 func (rt route) on(link netlink.Link) *netlink.Route {
