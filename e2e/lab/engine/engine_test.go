@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -138,13 +137,6 @@ func packetFilter(t *testing.T) (chains []string) {
 	return chains
 }
 
-// gone says whether a process has ended; its parent, or init, may still have to collect it.
-func gone(pid int) bool {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	_, state, _ := strings.Cut(string(data), ") ")
-	return err != nil || strings.HasPrefix(state, "Z")
-}
-
 func TestStoppedDaemonLeavesTheMachineAsItWas(t *testing.T) {
 	d := newDaemon(t)
 	before := traces(t, d)
@@ -168,7 +160,7 @@ func TestStoppedDaemonLeavesTheMachineAsItWas(t *testing.T) {
 	if _, err := os.Stat("/sys/class/net/" + filepath.Base(ports[0])); err == nil {
 		t.Errorf("link %s is left", filepath.Base(ports[0]))
 	}
-	if !gone(pid) {
+	if lives(pid) {
 		t.Errorf("process %d of the container is left", pid)
 	}
 	if err := d.stop(t.Context()); err != nil {
@@ -206,7 +198,7 @@ func TestEnsureReplacesAKilledDaemon(t *testing.T) {
 		t.Fatal(err)
 	}
 	eng := start(t, d)
-	if !gone(pid) {
+	if lives(pid) {
 		t.Errorf("process %d of the dead daemon's container still runs", pid)
 	}
 	docker(t, eng, "start", "probe")
@@ -227,7 +219,7 @@ func TestStopAfterAKillLeavesNothing(t *testing.T) {
 	if diff := cmp.Diff(append([]string{d.path("docker.log")}, before...), traces(t, d)); diff != "" {
 		t.Errorf("what is left (-want +got):\n%s", diff)
 	}
-	if !gone(pid) {
+	if lives(pid) {
 		t.Errorf("process %d of the container is left", pid)
 	}
 }

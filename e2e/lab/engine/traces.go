@@ -48,20 +48,42 @@ func (d daemon) removeTraces(ctx context.Context) error {
 	return errors.Join(d.unmountRest(), d.removeCgroups(), d.removeBridge(ctx), d.removeFiles())
 }
 
-// killRest ends containers, whose processes are in our cgroup, and the programs that looked after them.
+// killRest ends containers, whose processes are in our cgroup, and the programs that looked after them. It looks again
+// until it finds none, since what it kills may start others meanwhile.
 func (d daemon) killRest(ctx context.Context) error {
-	entries, err := os.ReadDir("/proc")
-	if err != nil {
-		return err
-	}
-	var errs []error
-	for _, entry := range entries {
-		pid, err := strconv.Atoi(entry.Name())
-		if err == nil && (d.owns(pid) || d.contains(pid)) {
-			errs = append(errs, end(ctx, pid, unix.SIGKILL))
+	for {
+		rest, err := d.rest()
+		if err != nil || len(rest) == 0 {
+			return err
+		}
+		for _, pid := range rest {
+			if err := end(ctx, pid, unix.SIGKILL); err != nil {
+				return err
+			}
 		}
 	}
-	return errors.Join(errs...)
+}
+
+// rest lists our processes that live, whoever started them.
+func (d daemon) rest() (pids []int, err error) {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil, err
+	}
+	for _, entry := range entries {
+		pid, err := strconv.Atoi(entry.Name())
+		if err == nil && (d.owns(pid) || d.contains(pid)) && lives(pid) {
+			pids = append(pids, pid)
+		}
+	}
+	return pids, nil
+}
+
+// lives says whether a process has not ended; one that has may stay in /proc until its parent collects it.
+func lives(pid int) bool {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	_, state, _ := strings.Cut(string(data), ") ")
+	return err == nil && !strings.HasPrefix(state, "Z") && !strings.HasPrefix(state, "X")
 }
 
 // contains says whether a process is in one of our containers.

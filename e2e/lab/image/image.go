@@ -25,7 +25,7 @@ var epoch = time.Unix(0, 0).UTC()
 // Spec says what an image shall hold and how a container of it starts.
 type Spec struct {
 	Name       string            // with its registry and tag, "docker.io/onectl/terway:v0.1.0"
-	Base       []Layer           // below Files, lowest first
+	Base       []Layer           // below Files, lowest first; plain ones go with plain ones only
 	Files      []File            // a compressed layer of their own; no files, no layer
 	Binaries   map[string]string // path in the image to program on this machine: short for Files
 	Entrypoint []string
@@ -72,7 +72,7 @@ func assemble(spec Spec, layers []Layer) (v1.Image, error) {
 	built := mutate.MediaType(empty.Image, types.OCIManifestSchema1)
 	built = mutate.ConfigMediaType(built, types.OCIConfigJSON)
 	built, err := mutate.ConfigFile(built, &v1.ConfigFile{
-		Architecture: runtime.GOARCH, OS: "linux", Created: v1.Time{Time: epoch},
+		Architecture: runtime.GOARCH, OS: "linux", Created: v1.Time{Time: epoch}, RootFS: v1.RootFS{Type: "layers"},
 		Config: v1.Config{
 			Entrypoint: spec.Entrypoint, Cmd: spec.Cmd, Env: spec.Env, User: spec.User,
 			WorkingDir: spec.WorkingDir, StopSignal: spec.StopSignal, Labels: spec.Labels,
