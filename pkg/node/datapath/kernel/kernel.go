@@ -14,7 +14,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"os"
 	"sync/atomic"
 
@@ -34,14 +33,13 @@ type Options struct {
 // Kernel is the node's kernel. Its methods may be called concurrently, but not Add, Check and Remove for the same sandbox
 // interface at the same time: the daemon does one after the other.
 type Kernel struct {
-	logger    *slog.Logger
-	netns     *os.File // nil: the process's own
-	hosts     chan *socket
-	reaper    *reaper
-	marks     *bpf.Marks
-	marksErr  error
-	requests  atomic.Uint64
-	nextIndex atomic.Uint32
+	logger   *slog.Logger
+	netns    *os.File // nil: the process's own
+	hosts    chan *socket
+	reaper   *reaper
+	marks    *bpf.Marks
+	marksErr error
+	requests atomic.Uint64
 }
 
 // Open opens the sockets it works with and finds out whether marks work here.
@@ -50,7 +48,6 @@ func Open(opts Options) (*Kernel, error) {
 	if k.logger == nil {
 		k.logger = slog.New(slog.DiscardHandler)
 	}
-	k.nextIndex.Store(rand.Uint32())
 	if opts.NetNS != "" {
 		netns, err := os.Open(opts.NetNS)
 		if err != nil {

@@ -19,6 +19,7 @@ import (
 type link struct {
 	datapath.Link
 	index   int
+	peer    int    // index of a veth's other end, in its namespace
 	alias   string // the whole; owner, mark and program are its parts
 	owner   string
 	mark    datapath.Mark
@@ -39,6 +40,8 @@ func parseLink(b []byte) *link {
 			l.Name = a.text()
 		case unix.IFLA_ADDRESS:
 			l.MAC = a.mac()
+		case unix.IFLA_LINK:
+			l.peer = int(a.uint32())
 		case unix.IFLA_MTU:
 			l.MTU = int(a.uint32())
 		case unix.IFLA_GROUP:

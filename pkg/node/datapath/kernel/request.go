@@ -39,13 +39,13 @@ func request(kind, flags int, what string, header nl.NetlinkRequestData, attrs .
 
 // createVeth makes both ends of a veth where they belong, the host's end up. The pod's end cannot be set up here (the kernel
 // says ENOTCONN), nor can the alias and the IPv4 settings be given.
-func createVeth(l datapath.Link, index, peerIndex, netns int) message {
+func createVeth(l datapath.Link, index, netns int) message {
 	header := nl.NewIfInfomsg(unix.AF_UNSPEC)
 	header.Index, header.Flags, header.Change = int32(index), unix.IFF_UP, unix.IFF_UP
 	info := nl.NewRtAttr(unix.IFLA_LINKINFO, nil)
 	info.AddRtAttr(nl.IFLA_INFO_KIND, nl.NonZeroTerminated("veth"))
 	peer := info.AddRtAttr(nl.IFLA_INFO_DATA, nil).AddRtAttr(nl.VETH_INFO_PEER, nil)
-	nl.NewIfInfomsgChild(peer, unix.AF_UNSPEC).Index = int32(peerIndex)
+	nl.NewIfInfomsgChild(peer, unix.AF_UNSPEC)
 	peer.AddRtAttr(unix.IFLA_NET_NS_FD, nl.Uint32Attr(uint32(netns)))
 	for _, a := range naming(l.Peer, l.PeerMAC, l.MTU) {
 		peer.AddChild(a)

@@ -1,0 +1,240 @@
+package kernel
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/vishvananda/netlink"
+
+	"github.com/onectl/onectl/pkg/node/datapath"
+	"github.com/onectl/onectl/pkg/testkit"
+)
+
+func ipNet(ip netip.Addr) *net.IPNet { return prefixNet(netip.PrefixFrom(ip, ip.BitLen())) }
+
+func prefixNet(p netip.Prefix) *net.IPNet {
+	return &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}
+}
+
+func same(t *testing.T, want, got []string) {
+	t.Helper()
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the host changed, -before +after:\n%s", diff)
+	}
+}
+
+func TestAddAgainChangesNothing(t *testing.T) {
+	for name, opts := range steering {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, opts)
+			p := w.addedPod("a", "10.0.16.5", w.enis[0])
+			before := w.state()
+			w.add(p)
+			same(t, before, w.state())
+		})
+	}
+}
+
+func TestAddMendsItsOwnVeth(t *testing.T) {
+	w := newWorld(t, steering["marks"])
+	p := w.addedPod("a", "10.0.16.5", w.enis[0])
+	if err := p.Netlink().AddrDel(p.Link("eth0"), &netlink.Addr{IPNet: ipNet(p.IPv4)}); err != nil {
+		t.Fatal(err)
+	}
+	w.add(p)
+	if differences := w.check(p); len(differences) > 0 {
+		t.Errorf("Check: %q", differences)
+	}
+	w.reaches(p.NetNS, serverIP)
+}
+
+func TestAddReplacesThePodsEarlierSandbox(t *testing.T) {
+	w := newWorld(t, steering["marks"])
+	old := w.addedPod("a", "10.0.16.5", w.enis[0])
+	fresh := w.newPod("a", "10.0.16.6", w.enis[0])
+	fresh.ContainerID = "container-a2"
+	fresh.host, fresh.own = datapath.SharedENI(fresh.Pod, w.opts)
+	w.add(fresh)
+	if differences := w.check(fresh); len(differences) > 0 {
+		t.Errorf("Check: %q", differences)
+	}
+	w.reaches(fresh.NetNS, serverIP)
+	// The runtime deletes the earlier sandbox afterwards, under the same interface name.
+	if err := w.k.Remove(t.Context(), old.host); err != nil {
+		t.Fatal(err)
+	}
+	w.reaches(fresh.NetNS, serverIP)
+}
+
+func TestAddLeavesALinkAloneThatIsNotOurs(t *testing.T) {
+	w := newWorld(t, steering["rules"])
+	p := w.newPod("a", "10.0.16.5", w.enis[0])
+	testkit.Veth(w.host, p.host.Links[0].Name, testkit.NewNetNS(t), "foreign")
+	before := w.state()
+	_, err := w.k.Add(t.Context(), p.sandbox, p.host, p.own)
+	if err == nil || !strings.Contains(err.Error(), "ip link delete") {
+		t.Errorf("error %v, want one that says what to do", err)
+	}
+	same(t, before, w.state())
+}
+
+func TestAddSaysThatThePodHasAnInterfaceAlready(t *testing.T) {
+	w := newWorld(t, steering["rules"])
+	p := w.newPod("a", "10.0.16.5", w.enis[0])
+	testkit.Veth(p.NetNS, "eth0", testkit.NewNetNS(t), "foreign")
+	before := w.state()
+	_, err := w.k.Add(t.Context(), p.sandbox, p.host, p.own)
+	if err == nil || !strings.Contains(err.Error(), "already has an interface eth0") {
+		t.Errorf("error %v, want one about eth0", err)
+	}
+	same(t, before, w.state())
+}
+
+func TestAddThatFailsInThePodLeavesNothingOnTheHost(t *testing.T) {
+	for name, opts := range steering {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, opts)
+			p := w.newPod("a", "10.0.16.5", w.enis[0])
+			p.sandbox.Netlink = routeSocket(t, testkit.NewNetNS(t)) // of another namespace: nothing can be set up through it
+			before := w.state()
+			if _, err := w.k.Add(t.Context(), p.sandbox, p.host, p.own); err == nil || !strings.Contains(err.Error(), "in the pod") {
+				t.Errorf("error %v, want one about the pod", err)
+			}
+			same(t, before, w.state())
+		})
+	}
+}
+
+func TestAddThatFailsOnTheHostLeavesNothing(t *testing.T) {
+	for name, opts := range steering {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, opts)
+			p := w.newPod("a", "10.0.16.5", w.enis[0])
+			p.host.Routes[0].Via = netip.MustParseAddr("203.0.113.1") // no way there
+			before := w.state()
+			if _, err := w.k.Add(t.Context(), p.sandbox, p.host, p.own); err == nil {
+				t.Error("no error")
+			}
+			same(t, before, w.state())
+		})
+	}
+}
+
+// TestAddAvoidsTheSameIndexOnBothEnds fills the pod's namespace with links until its next index is the host's next one.
+func TestAddAvoidsTheSameIndexOnBothEnds(t *testing.T) {
+	w := newWorld(t, steering["rules"])
+	p := w.newPod("a", "10.0.16.5", w.enis[0])
+	next := w.host.Link("eth2").Attrs().Index + 1
+	for i := 0; p.Link("lo").Attrs().Index+i < next-1; i++ {
+		testkit.Veth(p.NetNS, fmt.Sprint("filler", i), testkit.NewNetNS(t), "filler")
+	}
+	w.add(p)
+	if host, own := w.host.Link(p.host.Links[0].Name).Attrs().Index, p.Link("eth0").Attrs().Index; host != aside+next || own == host {
+		t.Errorf("indexes %d on the host and %d in the pod; want the host's %d, by a second try", host, own, aside+next)
+	}
+	if differences := w.check(p); len(differences) > 0 {
+		t.Errorf("Check: %q", differences)
+	}
+}
+
+func TestManyPodsAtOnceLeaveNothingBehind(t *testing.T) {
+	for name, opts := range steering {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, opts)
+			before := w.state()
+			pods := make([]*pod, 30)
+			for i := range pods {
+				pods[i] = w.newPod(fmt.Sprint("p", i), fmt.Sprint("10.0.16.", 10+i), w.enis[0])
+			}
+			atOnce(t, pods, func(p *pod) error {
+				_, err := w.k.Add(t.Context(), p.sandbox, p.host, p.own)
+				return err
+			})
+			for _, p := range pods {
+				w.assign(p)
+				if differences := w.check(p); len(differences) > 0 {
+					t.Errorf("Check: %q", differences)
+				}
+			}
+			w.reaches(pods[29].NetNS, serverIP)
+			sent := w.k.Requests()
+			atOnce(t, pods, func(p *pod) error { return w.k.Remove(t.Context(), p.host) })
+			if n := w.k.Requests() - sent; n >= 2*30 {
+				t.Errorf("30 deletions at once took %d requests: they did not go together", n)
+			}
+			same(t, before, w.state())
+		})
+	}
+}
+
+func atOnce(t *testing.T, pods []*pod, do func(*pod) error) {
+	t.Helper()
+	var all sync.WaitGroup
+	for _, p := range pods {
+		all.Go(func() {
+			if err := do(p); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+}
+
+func TestDualStackPod(t *testing.T) {
+	w := newWorld(t, steering["marks"])
+	w.sysctl(w.host, "ipv6/conf/all/forwarding", "1")
+	w.enis[0].Gateway6 = netip.MustParseAddr("2001:db8:16::fffd")
+	if err := w.k.ApplyHost(t.Context(), w.hostContent()); err != nil {
+		t.Fatal(err)
+	}
+	if differences := w.checkHost(); len(differences) > 0 {
+		t.Errorf("Check of the host: %q", differences)
+	}
+	var pods []*pod
+	for i, ip := range []string{"2001:db8:16::5", "2001:db8:16::6"} {
+		p := w.newPod(fmt.Sprint("p", i), fmt.Sprint("10.0.16.", 5+i), w.enis[0])
+		p.IPv6 = netip.MustParseAddr(ip)
+		p.host, p.own = datapath.SharedENI(p.Pod, w.opts)
+		w.add(p)
+		if differences := w.check(p); len(differences) > 0 {
+			t.Errorf("Check: %q", differences)
+		}
+		pods = append(pods, p)
+	}
+	address := pods[1].NetNS.EchoTCP("[2001:db8:16::6]:7").String()
+	seen, err := pods[0].NetNS.ExchangeTCP(netip.Addr{}, address, 2e9)
+	if err != nil || seen != pods[0].IPv6 {
+		t.Errorf("the other pod saw %s, %v, want %s", seen, err, pods[0].IPv6)
+	}
+	for _, p := range pods {
+		if err := w.k.Remove(t.Context(), p.host); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestAddSendsFewRequests holds the price of an ADD: the veth, the pod's batch, the host's batch.
+func TestAddSendsFewRequests(t *testing.T) {
+	for name, want := range map[string]uint64{"marks": 3, "rules": 3} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, steering[name])
+			before := w.k.Requests()
+			p := w.addedPod("a", "10.0.16.5", w.enis[0])
+			if got := w.k.Requests() - before; got != want {
+				t.Errorf("Add sent %d requests, want %d", got, want)
+			}
+			before = w.k.Requests()
+			if err := w.k.Remove(t.Context(), p.host); err != nil {
+				t.Fatal(err)
+			}
+			if got := w.k.Requests() - before; got != 2 {
+				t.Errorf("Remove sent %d requests, want 2", got)
+			}
+		})
+	}
+}
