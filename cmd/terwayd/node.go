@@ -1,0 +1,193 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"time"
+
+	"github.com/onectl/onectl/pkg/cloud"
+	"github.com/onectl/onectl/pkg/cloud/imds"
+	"github.com/onectl/onectl/pkg/cloud/openapi"
+	"github.com/onectl/onectl/pkg/node/daemon"
+	"github.com/onectl/onectl/pkg/node/daemon/credential"
+	"github.com/onectl/onectl/pkg/node/datapath"
+	"github.com/onectl/onectl/pkg/node/datapath/kernel"
+	"github.com/onectl/onectl/pkg/node/kube"
+	"github.com/onectl/onectl/pkg/node/ledger"
+	"github.com/onectl/onectl/pkg/node/pool"
+	"github.com/onectl/onectl/pkg/onectl/version"
+)
+
+// node is a daemon being put together.
+type node struct {
+	options
+	config  config
+	logger  *slog.Logger
+	health  daemon.Health
+	metrics *daemon.Metrics
+	events  daemon.Events
+	limits  daemon.LimitSources
+}
+
+// serve claims the node, puts the daemon together and runs it until ctx ends.
+func (n *node) serve(ctx context.Context) error {
+	release, err := daemon.Claim(ctx, n.socket, func() { n.logger.Info("waiting for another terwayd on this node to stop") })
+	if err != nil {
+		return err
+	}
+	defer release()
+	n.metrics = daemon.NewMetrics()
+	stop, err := n.serveHealth()
+	if err != nil {
+		return err
+	}
+	defer stop()
+	book, err := ledger.Open(filepath.Join(n.stateDir, "ledger.db"))
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err := book.Close(); err != nil {
+			n.logger.Warn("ledger not closed", "err", err)
+		}
+	}()
+	k, err := kernel.Open(kernel.Options{Logger: n.logger})
+	if err != nil {
+		return fmt.Errorf("open the kernel's network interface: %w; the container needs the capabilities NET_ADMIN and BPF", err)
+	}
+	defer k.Close()
+	closeAPIServer, err := n.openAPIServer()
+	if err != nil {
+		return err
+	}
+	defer closeAPIServer()
+	return n.assemble(ctx, book, k)
+}
+
+// serveHealth answers probes and metrics. Nothing there is for other machines.
+func (n *node) serveHealth() (stop func(), err error) {
+	if n.listen == "" {
+		return func() {}, nil
+	}
+	listener, err := net.Listen("tcp", n.listen)
+	if err != nil {
+		return nil, fmt.Errorf("--listen %s: %w; stop what uses the port, or choose another", n.listen, err)
+	}
+	server := &http.Server{Handler: n.health.Handler(n.metrics), ReadHeaderTimeout: 5 * time.Second}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			n.logger.Error("probes are not answered any more", "err", err)
+		}
+	}()
+	return func() { server.Close(); <-done }, nil
+}
+
+// openAPIServer prepares events and the node's annotation. It does not call the API server.
+func (n *node) openAPIServer() (closeClient func(), err error) {
+	n.events, n.limits = daemon.NoEvents{}, daemon.LimitSources{Logger: n.logger}
+	if n.standalone {
+		return func() {}, nil
+	}
+	if n.node == "" {
+		return nil, errors.New("NODE_NAME is not set; set it from spec.nodeName, or give --standalone to work without an API server")
+	}
+	client, err := kube.InCluster(n.node, n.logger)
+	if err != nil {
+		return nil, fmt.Errorf("%w; run as a pod with a service account, or give --standalone to work without an API server", err)
+	}
+	n.events = client
+	n.limits.Annotation = func(ctx context.Context, key string) (string, error) {
+		ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+		defer cancel()
+		return client.NodeAnnotation(ctx, key)
+	}
+	return client.Close, nil
+}
+
+// assemble finds out where it runs, and makes pool and daemon.
+func (n *node) assemble(ctx context.Context, book *ledger.Ledger, k *kernel.Kernel) error {
+	instance, err := n.instance(ctx)
+	if err != nil {
+		return err
+	}
+	api := n.cloud(instance.RegionID)
+	n.limits.Cloud = api.DescribeInstanceTypes
+	poolConfig, limits := daemon.PoolConfig(n.config.eni, instance, n.limits.Find(ctx, instance.Type))
+	n.logger.Info("instance", "instance", instance.ID, "type", instance.Type, "zone", instance.ZoneID, "enis", limits.ENIs-1, "addressesPerENI", limits.IPv4PerENI)
+
+	records, err := book.All()
+	if err != nil {
+		return fmt.Errorf("%w; drain the node, move the ledger away and start terwayd again", err)
+	}
+	slots, err := daemon.OpenSlots(filepath.Join(n.stateDir, "eni-slots.json"))
+	if err != nil {
+		return err
+	}
+	mtu := n.config.cni.MTU
+	if n.config.cni.AutoMTU {
+		mtu = 0
+	}
+	steer := datapath.Options{PerPodRules: k.MarksError() != nil}
+	enis := daemon.NewENIs(k, slots, steer, mtu, n.logger)
+	stock := pool.New(pool.Options{
+		Cloud: api, Host: enis, Journal: book, Instance: instance, Limits: limits, Config: poolConfig,
+		Held: holdings(records), Logger: n.logger, Observe: n.observeStep(ctx),
+	})
+	n.metrics.ShowPool(stock.Status)
+	n.metrics.CountKernel(k.Requests)
+	server := daemon.New(daemon.Options{
+		Pool: stock, Ledger: book, Records: records, Kernel: namespaces{k}, ENIs: enis, Steer: steer, MTU: mtu,
+		Events: n.events, Metrics: n.metrics, Logger: n.logger,
+	})
+	return n.work(ctx, stock, server)
+}
+
+// instance asks the metadata service until it answers. Without it nothing is known about the node.
+func (n *node) instance(ctx context.Context) (cloud.Instance, error) {
+	metadata := imds.New(n.metadata)
+	defer metadata.Close()
+	instance, err := patiently(ctx, func(err error) {
+		n.health.Waiting("the instance metadata service does not answer: " + err.Error() + "; this node must be an ECS instance")
+		n.logger.Warn("waiting for the instance metadata service", "err", err)
+	}, metadata.Instance)
+	if n.config.eni.RegionID != "" {
+		instance.RegionID = n.config.eni.RegionID
+	}
+	return instance, err
+}
+
+// cloud is the cloud API with the AccessKey of the moment. Nodes reach it inside the VPC; they need no way to the internet.
+func (n *node) cloud(region string) *credential.Cloud {
+	source := credential.Source{SecretDir: n.secretDir, ENIConf: filepath.Join(n.configDir, "eni_conf")}
+	connect := func(key cloud.AccessKey) (credential.API, error) {
+		return openapi.New(openapi.Options{
+			Key: key, Region: region, Endpoint: n.endpoint, Network: "vpc",
+			UserAgent: "terwayd/" + version.Get().Version, Observe: n.metrics.CloudCall,
+		})
+	}
+	return credential.NewCloud(source.Key, connect, n.logger)
+}
+
+// observeStep shows failed steps of the pool at the Node. What a stop cut short is no failure.
+func (n *node) observeStep(ctx context.Context) func(pool.Step, time.Duration, error) {
+	return func(step pool.Step, _ time.Duration, err error) {
+		if err != nil && ctx.Err() == nil {
+			n.events.Node(string(step.Kind)+"Failed", err.Error())
+		}
+	}
+}
+
+func holdings(records []ledger.Record) []pool.Holding {
+	held := make([]pool.Holding, 0, len(records))
+	for _, r := range records {
+		held = append(held, pool.Holding{Owner: r.Owner(), ENI: r.ENI, IPv4: r.IPv4})
+	}
+	return held
+}

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"runtime/debug"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/onectl/onectl/pkg/node/cni"
+)
+
+// options are the flags of `terwayd run`, and what comes from the environment.
+type options struct {
+	configDir  string
+	secretDir  string
+	stateDir   string
+	socket     string
+	cniConfDir string
+	hostBinDir string
+	listen     string
+	metadata   string
+	logLevel   string
+	standalone bool
+	node       string // NODE_NAME
+	endpoint   string // ONECTL_CLOUD_ENDPOINT
+}
+
+func runCommand() *cobra.Command {
+	var o options
+	c := &cobra.Command{
+		Use:   "run",
+		Short: "Serve this node's pods until told to stop",
+		Long: "Serve this node's pods until told to stop.\n\n" +
+			"Environment: NODE_NAME is this node's name; ONECTL_CLOUD_ENDPOINT is where the cloud API is when it is not the real one.",
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			o.node, o.endpoint = os.Getenv("NODE_NAME"), os.Getenv("ONECTL_CLOUD_ENDPOINT")
+			return o.run(c.Context())
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&o.configDir, "config-dir", "/etc/eni", "folder with eni_conf and 10-terway.conf")
+	f.StringVar(&o.secretDir, "secret-dir", "/var/alibaba-addon-secret", "folder with access-key-id and access-key-secret; it may be empty")
+	f.StringVar(&o.stateDir, "state-dir", "/var/lib/cni/terway", "folder for what must outlive the daemon")
+	f.StringVar(&o.socket, "socket", cni.DefaultSocket, "unix socket for the CNI plugin")
+	f.StringVar(&o.cniConfDir, "cni-conf-dir", "/host/etc/cni/net.d", "the container runtime's configuration folder; empty: write none")
+	f.StringVar(&o.hostBinDir, "host-bin-dir", "", "the node's CNI plugin folder; when it has portmap, hostPorts work (empty: do not look)")
+	f.StringVar(&o.listen, "listen", "127.0.0.1:10298", "address of /healthz, /readyz and /metrics; empty: none")
+	f.StringVar(&o.metadata, "metadata", "", "base URL of the instance metadata service (empty: http://100.100.100.200)")
+	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
+	f.BoolVar(&o.standalone, "standalone", false, "work without an API server: no events, no node annotation")
+	return c
+}
+
+// run builds the daemon step by step and serves. Each step that takes something gives it back when run returns.
+func (o options) run(ctx context.Context) error {
+	logger, err := o.logger()
+	if err != nil {
+		return err
+	}
+	keepSmall()
+	config, err := readConfig(o.configDir, logger)
+	if err != nil {
+		return err
+	}
+	n := &node{options: o, config: config, logger: logger}
+	err = n.serve(ctx)
+	if ctx.Err() != nil && (err == nil || errors.Is(err, context.Canceled)) {
+		logger.Info("stopped; pods keep their network")
+		return nil
+	}
+	return err
+}
+
+func (o options) logger() (*slog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(o.logLevel)); err != nil {
+		return nil, fmt.Errorf("--log-level %s: it must be debug, info, warn or error", o.logLevel)
+	}
+	return slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level})), nil
+}
+
+// keepSmall makes the collector run more often: the daemon's memory counts on every node, its processor time hardly does.
+// GOGC and GOMEMLIMIT in the environment win.
+func keepSmall() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(40)
+	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(48 << 20)
+	}
+}
+
+// patiently repeats do until it succeeds or ctx ends; it says why it has to wait.
+func patiently[T any](ctx context.Context, say func(error), do func(context.Context) (T, error)) (T, error) {
+	for pause := time.Second; ; pause = min(2*pause, 15*time.Second) {
+		got, err := do(ctx)
+		if err == nil {
+			return got, nil
+		}
+		say(err)
+		select {
+		case <-ctx.Done():
+			return got, ctx.Err()
+		case <-time.After(pause):
+		}
+	}
+}

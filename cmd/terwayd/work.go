@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/onectl/onectl/pkg/node/cni"
+	"github.com/onectl/onectl/pkg/node/daemon"
+	"github.com/onectl/onectl/pkg/node/daemon/conflist"
+	"github.com/onectl/onectl/pkg/node/daemon/nodefile"
+	"github.com/onectl/onectl/pkg/node/datapath"
+	"github.com/onectl/onectl/pkg/node/datapath/kernel"
+	"github.com/onectl/onectl/pkg/node/pool"
+)
+
+// work runs pool, server and sweeper until ctx ends or one of them fails. The pool is the last to stop, because requests
+// that are being finished or undone need it.
+func (n *node) work(ctx context.Context, stock *pool.Pool, server *daemon.Daemon) error {
+	listener, err := daemon.Listen(n.socket)
+	if err != nil {
+		return err
+	}
+	poolCtx, stopPool := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopPool()
+	all, ctx := errgroup.WithContext(ctx)
+	all.Go(func() error {
+		defer stopPool()
+		front, ctx := errgroup.WithContext(ctx)
+		front.Go(func() error { return server.Serve(ctx, listener) })
+		front.Go(func() error { server.Sweep(ctx); return nil })
+		front.Go(func() error { return n.announce(ctx, stock) })
+		return front.Wait()
+	})
+	all.Go(func() error { return stock.Run(poolCtx) })
+	n.health.Serving(stock.Status)
+	return all.Wait()
+}
+
+// announce tells the container runtime about the plugin when the first ADD can be served. The list stays when the daemon
+// stops: without it kubelet would call the node not ready while the daemon is being updated.
+func (n *node) announce(ctx context.Context, stock *pool.Pool) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-stock.Ready():
+	}
+	n.logger.Info("serving", "socket", n.socket)
+	if n.cniConfDir == "" {
+		return nil
+	}
+	text, err := conflist.Render(n.config.cniText, conflist.Options{Socket: n.socket, PortMap: n.hasPortMap()})
+	if err != nil {
+		return err
+	}
+	return nodefile.Write(filepath.Join(n.cniConfDir, conflist.FileName), text, 0o600)
+}
+
+func (n *node) hasPortMap() bool {
+	if n.hostBinDir == "" {
+		return false
+	}
+	_, err := os.Stat(filepath.Join(n.hostBinDir, "portmap"))
+	return err == nil
+}
+
+// namespaces lets the daemon use a kernel.Kernel.
+type namespaces struct{ *kernel.Kernel }
+
+// Add is kernel's; the MAC addresses that it returns are those that the content asked for.
+func (n namespaces) Add(ctx context.Context, sandbox cni.Sandbox, host, pod datapath.NetNS) error {
+	_, err := n.Kernel.Add(ctx, kernel.Sandbox(sandbox), host, pod)
+	return err
+}
+
+// Check is kernel's.
+func (n namespaces) Check(ctx context.Context, sandbox cni.Sandbox, host, pod datapath.NetNS) ([]string, error) {
+	return n.Kernel.Check(ctx, kernel.Sandbox(sandbox), host, pod)
+}
+
+// Owned is kernel's.
+func (n namespaces) Owned(ctx context.Context) ([]daemon.Attachment, error) {
+	owned, err := n.Kernel.Owned(ctx)
+	all := make([]daemon.Attachment, 0, len(owned))
+	for _, o := range owned {
+		all = append(all, daemon.Attachment{ContainerID: o.ContainerID, IfName: o.IfName, HostIf: o.HostIf})
+	}
+	return all, err
+}
