@@ -13,25 +13,13 @@ import (
 
 const mtu = 1500 // bytes, of every link, as in the VPC
 
-// setCables deletes the cables that are not wanted, or are wanted otherwise, or are not whole, and makes those that lack.
-// It returns every link the router then has, by name.
+// setCables deletes the cables that are not wanted and makes those that lack. It returns every link the router then has,
+// by name.
 func (r *router) setCables(ctx context.Context, want content) (map[string]netlink.Link, error) {
-	list, err := r.links()
+	identities := r.identities(want.cables)
+	present, err := r.unplug(identities, want.spare)
 	if err != nil {
 		return nil, err
-	}
-	identities := r.identities(want.cables)
-	present := map[string]netlink.Link{}
-	for _, link := range list {
-		name, alias := link.Attrs().Name, link.Attrs().Alias
-		if link.Type() == "veth" && name != want.spare && (alias == "" || alias != identities[name]) {
-			if err := r.deleteLink(link); err != nil {
-				return nil, err
-			}
-			r.log.Info("deleted link", "link", name, "alias", alias)
-			continue
-		}
-		present[name] = link
 	}
 	var errs []error
 	for _, c := range want.cables {
@@ -54,6 +42,30 @@ func (r *router) setCables(ctx context.Context, want content) (map[string]netlin
 		r.log.Info("made link", "link", c.near, "alias", identity)
 	}
 	return present, errors.Join(errs...)
+}
+
+// unplug deletes the cables whose alias is not the identity wanted under their name: they are to go, or to be made
+// otherwise, or were never whole. It returns the links
+// that stay.
+func (r *router) unplug(identities map[string]string, spare string) (map[string]netlink.Link, error) {
+	links, err := r.links()
+	if err != nil {
+		return nil, err
+	}
+	present := map[string]netlink.Link{}
+	for _, link := range links {
+		name, alias := link.Attrs().Name, link.Attrs().Alias
+		whole := alias != "" && alias == identities[name]
+		if link.Type() != "veth" || name == spare || whole {
+			present[name] = link
+			continue
+		}
+		if err := r.deleteLink(link); err != nil {
+			return nil, err
+		}
+		r.log.Info("deleted link", "link", name, "alias", alias)
+	}
+	return present, nil
 }
 
 // identities are the cables' identities by the name of their near link, without those whose far namespace is gone.
