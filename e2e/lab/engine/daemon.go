@@ -90,7 +90,7 @@ func (d daemon) lock(ctx context.Context) (release func(), err error) {
 }
 
 func (d daemon) start(ctx context.Context) error {
-	if err := d.noteTraces(); err != nil {
+	if err := d.noteBefore(); err != nil {
 		return err
 	}
 	wrapper, err := d.wrapper(ctx)

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,28 +15,6 @@ import (
 
 	"github.com/onectl/onectl/e2e/lab/command"
 )
-
-// shared are paths outside our folder that dockerd and containerd make without being asked. Those that are not there
-// before the daemon starts are removed after it has ended; a folder only when it is empty.
-func shared() []string {
-	return []string{
-		"/etc/docker/key.json", "/etc/docker", "/opt/containerd/bin", "/opt/containerd/lib", "/opt/containerd",
-		"/run/containerd/s", "/run/containerd", "/run/docker/runtime-runc", "/run/docker",
-	}
-}
-
-// noteTraces writes down which of the shared paths are not there yet.
-func (d daemon) noteTraces() error {
-	missing := slices.DeleteFunc(shared(), func(path string) bool {
-		_, err := os.Lstat(path)
-		return err == nil
-	})
-	data, err := json.Marshal(missing)
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(d.path("traces.json"), data, 0o600)
-}
 
 // removeTraces removes what a daemon that runs no longer has left: processes, links, mounts, cgroups, files. It may run at
 // any time after, and twice.
@@ -163,25 +140,5 @@ func (d daemon) removeFiles() error {
 		}
 	}
 	errs := []error{os.RemoveAll(d.path("exec")), os.RemoveAll(d.path("docker.sock")), os.RemoveAll(d.path("docker.pid"))}
-	return errors.Join(append(errs, d.removeShared())...)
-}
-
-func (d daemon) removeShared() error {
-	data, err := os.ReadFile(d.path("traces.json"))
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	var missing []string
-	if err := json.Unmarshal(data, &missing); err != nil {
-		return err
-	}
-	for _, path := range missing {
-		if slices.Contains(shared(), path) {
-			_ = os.Remove(path) // a folder that another has used since is not empty and stays
-		}
-	}
-	return os.Remove(d.path("traces.json"))
+	return errors.Join(append(errs, d.restore())...)
 }

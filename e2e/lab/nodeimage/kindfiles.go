@@ -72,6 +72,7 @@ func unwanted(path string) bool {
 		"/dev/*", "/proc/*", "/sys/*", "/run/*", "/tmp/*", "/var/log/*", "/var/cache/apt/*", "/var/lib/apt/lists/*",
 		"/usr/share/doc/*", "/usr/share/man/*", "/usr/share/info/*", "/usr/share/locale/*",
 		"/etc/resolv.conf", "/etc/hostname", "/debootstrap",
+		"/usr/lib/sysctl.d/*", "/etc/sysctl.d/*", "/etc/sysctl.conf", // a node's systemd would set the whole machine's limits
 		"/usr/lib/systemd/system/sysinit.target.wants/systemd-tmpfiles-setup.service",
 		"/usr/lib/systemd/system/multi-user.target.wants/*", "/etc/systemd/system/*.wants/*",
 		"/usr/lib/systemd/system/local-fs.target.wants/*", "/usr/lib/systemd/system/sockets.target.wants/*udev*",

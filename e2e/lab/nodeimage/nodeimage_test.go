@@ -73,7 +73,7 @@ func TestEnsurePrefersAnImageThatIsThere(t *testing.T) {
 
 func TestUnwantedKeepsFoldersAndDropsWhatIsIn(t *testing.T) {
 	for path, want := range map[string]bool{
-		"/dev": false, "/dev/null": true, "/usr/share/doc": false, "/usr/share/doc/bash": true, "/etc/hostname": true,
+		"/dev": false, "/dev/null": true, "/usr/share/doc": false, "/usr/share/doc/bash": true, "/etc/hostname": true, "/usr/lib/sysctl.d/50-pid-max.conf": true,
 		"/etc/systemd/system/multi-user.target.wants":                                     false,
 		"/etc/systemd/system/multi-user.target.wants/x.service":                           true,
 		"/usr/lib/systemd/system/sockets.target.wants/systemd-udevd-control.socket":       true,
