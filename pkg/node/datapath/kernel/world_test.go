@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -72,7 +73,7 @@ func (w *world) open() *Kernel {
 		w.t.Fatal(err)
 	}
 	w.t.Cleanup(func() {
-		if err := k.Close(); err != nil {
+		if err := k.Close(); err != nil && !errors.Is(err, os.ErrClosed) { // a test may have closed it
 			w.t.Error(err)
 		}
 	})
