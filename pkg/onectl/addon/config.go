@@ -157,3 +157,14 @@ func Masked(eniConf string) string {
 	}
 	return o.String()
 }
+
+// ClusterOf is the registered cluster that eni_conf tags ENIs with, "" when it does not say.
+func ClusterOf(eniConf string) string {
+	o, err := parseObject(eniConf)
+	if err != nil || isUnset(o.get("eni_tags")) {
+		return ""
+	}
+	tags := map[string]string{}
+	_ = json.Unmarshal(o.get("eni_tags"), &tags)
+	return tags[ClusterTag]
+}

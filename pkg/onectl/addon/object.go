@@ -60,12 +60,6 @@ func (o *object) set(key string, raw json.RawMessage) {
 	*o = append(*o, member{key, raw})
 }
 
-// text is the string that a member holds, "" when it holds none.
-func (o object) text(key string) (value string) {
-	_ = json.Unmarshal(o.get(key), &value)
-	return value
-}
-
 // String prints one member a line, values compact.
 func (o object) String() string {
 	var b strings.Builder

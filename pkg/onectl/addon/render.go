@@ -14,8 +14,12 @@ import (
 	"github.com/onectl/onectl/manifests"
 )
 
-// VersionAnnotation is where an installed DaemonSet says its version: a label's value may not hold the plus sign.
-const VersionAnnotation = "onectl.github.io/version"
+// VersionAnnotation and ImageAnnotation are on every object of an add-on, so that an uninstall that was cut short can be
+// taken up again whatever is left. The version is no label: a label's value may not hold the plus sign.
+const (
+	VersionAnnotation = "onectl.github.io/version"
+	ImageAnnotation   = "onectl.github.io/image"
+)
 
 // configAnnotation changes when the configuration does, so that the pods start again with it.
 const configAnnotation = "onectl.github.io/eni-config"
@@ -45,6 +49,7 @@ func Render(name string, v Values) ([]*unstructured.Unstructured, error) {
 	}
 	for _, o := range objects {
 		label(o, name)
+		o.SetAnnotations(map[string]string{VersionAnnotation: v.Version, ImageAnnotation: v.Image})
 		switch o.GetKind() {
 		case "ConfigMap":
 			data := map[string]string{KeyENIConf: v.ENIConf, KeyCNIConf: v.CNIConf}
@@ -70,7 +75,6 @@ func RenderUninstall(name, image string) (*unstructured.Unstructured, error) {
 }
 
 func fillDaemonSet(o *unstructured.Unstructured, v Values) error {
-	o.SetAnnotations(map[string]string{VersionAnnotation: v.Version})
 	sum := sha256.Sum256([]byte(v.ENIConf + "\x00" + v.CNIConf))
 	if err := unstructured.SetNestedField(o.Object, hex.EncodeToString(sum[:8]), "spec", "template", "metadata", "annotations", configAnnotation); err != nil {
 		return err
