@@ -69,6 +69,16 @@ func (e Engine) Stop(ctx context.Context) error {
 	return own.stop(ctx)
 }
 
+// Clean removes what an engine of our own left that was killed, or that a reboot ended. It does nothing while it runs, and
+// needs no engine. Ensure and Stop do the same; this is for who wants neither.
+func Clean(ctx context.Context) error {
+	own, err := ours()
+	if err != nil {
+		return err
+	}
+	return own.clean(ctx)
+}
+
 func ours() (daemon, error) {
 	root, err := cache.Dir()
 	return daemon{dir: filepath.Join(root, "engine")}, err

@@ -137,6 +137,30 @@ func packetFilter(t *testing.T) (chains []string) {
 	return chains
 }
 
+// port is the folder of the one link in the daemon's bridge, that of the container.
+func port(t *testing.T, d daemon) string {
+	t.Helper()
+	ports, err := filepath.Glob("/sys/class/net/" + d.bridge() + "/brif/*")
+	if err != nil || len(ports) != 1 {
+		t.Fatalf("ports of the bridge: %v, %v; want one", ports, err)
+	}
+	return "/sys/class/net/" + filepath.Base(ports[0])
+}
+
+// kill ends dockerd as a crash does.
+func kill(t *testing.T, d daemon) error {
+	t.Helper()
+	text, err := read(d.path("docker.pid"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return end(t.Context(), pid, unix.SIGKILL)
+}
+
 func TestStoppedDaemonLeavesTheMachineAsItWas(t *testing.T) {
 	d := newDaemon(t)
 	before := traces(t, d)
@@ -145,10 +169,7 @@ func TestStoppedDaemonLeavesTheMachineAsItWas(t *testing.T) {
 	if diff := cmp.Diff(packetFilter(t), []string(nil)); diff != "" {
 		t.Errorf("packet filter while it runs:\n%s", diff)
 	}
-	ports, err := filepath.Glob("/sys/class/net/" + d.bridge() + "/brif/*")
-	if err != nil || len(ports) != 1 {
-		t.Fatalf("ports of the bridge: %v, %v; want one", ports, err)
-	}
+	link := port(t, d)
 	if err := d.stop(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -157,8 +178,8 @@ func TestStoppedDaemonLeavesTheMachineAsItWas(t *testing.T) {
 	if diff := cmp.Diff(append([]string{log}, before...), after); diff != "" {
 		t.Errorf("what is left (-want +got):\n%s", diff)
 	}
-	if _, err := os.Stat("/sys/class/net/" + filepath.Base(ports[0])); err == nil {
-		t.Errorf("link %s is left", filepath.Base(ports[0]))
+	if _, err := os.Stat(link); err == nil {
+		t.Errorf("%s is left", link)
 	}
 	if lives(pid) {
 		t.Errorf("process %d of the container is left", pid)
@@ -186,15 +207,7 @@ func TestImagesOutliveTheDaemon(t *testing.T) {
 func TestEnsureReplacesAKilledDaemon(t *testing.T) {
 	d := newDaemon(t)
 	pid := runContainer(t, start(t, d))
-	data, err := os.ReadFile(d.path("docker.pid"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	daemonPID, err := strconv.Atoi(strings.TrimSpace(string(data)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := end(t.Context(), daemonPID, unix.SIGKILL); err != nil {
+	if err := kill(t, d); err != nil {
 		t.Fatal(err)
 	}
 	eng := start(t, d)
@@ -204,17 +217,19 @@ func TestEnsureReplacesAKilledDaemon(t *testing.T) {
 	docker(t, eng, "start", "probe")
 }
 
-func TestStopAfterAKillLeavesNothing(t *testing.T) {
+func TestCleanAfterAKillLeavesNothing(t *testing.T) {
 	d := newDaemon(t)
 	before := traces(t, d)
 	pid := runContainer(t, start(t, d))
-	data, _ := os.ReadFile(d.path("docker.pid"))
-	daemonPID, err := strconv.Atoi(strings.TrimSpace(string(data)))
-	if err != nil {
+	if err := d.clean(t.Context()); err != nil || d.answers(t.Context()) != nil {
+		t.Fatalf("clean while it runs: %v, then %v", err, d.answers(t.Context()))
+	}
+	link := port(t, d)
+	if err := errors.Join(kill(t, d), d.clean(t.Context())); err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(end(t.Context(), daemonPID, unix.SIGKILL), d.stop(t.Context())); err != nil {
-		t.Fatal(err)
+	if _, err := os.Stat(link); err == nil {
+		t.Errorf("%s is left", link)
 	}
 	if diff := cmp.Diff(append([]string{d.path("docker.log")}, before...), traces(t, d)); diff != "" {
 		t.Errorf("what is left (-want +got):\n%s", diff)
@@ -257,38 +272,5 @@ func TestStopDoesNotTouchAProcessThatGotTheDaemonsNumber(t *testing.T) {
 	}
 	if _, err := os.Stat(d.path("docker.pid")); err == nil {
 		t.Error("the stale PID file is left")
-	}
-}
-
-func TestStopRestoresWhatAKubeletSets(t *testing.T) {
-	d := newDaemon(t)
-	const path = "/proc/sys/kernel/panic"
-	machines, err := read(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	set := func(value string) {
-		if err := os.WriteFile(path, []byte(value), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	t.Cleanup(func() { set(machines) })
-	for _, test := range []struct{ name, meanwhile, want string }{
-		{"a kubelet's value", sysctls()[path], "3"},
-		{"another's value", "5", "5"},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			set("3")
-			if err := d.noteBefore(); err != nil {
-				t.Fatal(err)
-			}
-			set(test.meanwhile)
-			if err := errors.Join(d.restore(), d.restore()); err != nil {
-				t.Fatal(err)
-			}
-			if got, err := read(path); err != nil || got != test.want {
-				t.Errorf("got %q, %v; want %q", got, err, test.want)
-			}
-		})
 	}
 }

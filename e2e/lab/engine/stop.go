@@ -40,6 +40,21 @@ func (d daemon) stop(ctx context.Context) error {
 	return errors.Join(append(errs, d.terminate(ctx), d.removeTraces(ctx))...)
 }
 
+func (d daemon) clean(ctx context.Context) error {
+	if _, err := os.Stat(d.dir); errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	release, err := d.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	if d.answers(ctx) == nil {
+		return nil
+	}
+	return d.removeTraces(ctx)
+}
+
 // empty removes containers with their volumes, then networks: their links go with them. Images stay.
 func (d daemon) empty(ctx context.Context) error {
 	if err := d.removeAll(ctx, []string{"ps", "--all", "--quiet"}, []string{"rm", "--force", "--volumes"}); err != nil {

@@ -119,12 +119,32 @@ func (d daemon) removeCgroups() error {
 	return errors.Join(errs...)
 }
 
+// removeBridge removes our bridge and the links in it at once: those of containers that were killed would go by
+// themselves, but only when the kernel gets round to it.
 func (d daemon) removeBridge(ctx context.Context) error {
-	if _, err := os.Stat("/sys/class/net/" + d.bridge()); err != nil {
+	ports, err := filepath.Glob("/sys/class/net/" + d.bridge() + "/brif/*")
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, link := range append(ports, d.bridge()) {
+		errs = append(errs, removeLink(ctx, filepath.Base(link)))
+	}
+	return errors.Join(errs...)
+}
+
+func removeLink(ctx context.Context, name string) error {
+	there := func() bool {
+		_, err := os.Stat("/sys/class/net/" + name)
+		return err == nil
+	}
+	if !there() {
 		return nil
 	}
-	_, err := command.Run(ctx, "ip", "link", "delete", d.bridge())
-	return err
+	if _, err := command.Run(ctx, "ip", "link", "delete", name); err != nil && there() {
+		return err
+	}
+	return nil
 }
 
 // removeFiles removes sockets and PID files, the shims' sockets, and of the shared paths those that we made.
