@@ -1,11 +1,12 @@
 # Everything runs as root on Debian or Ubuntu with Go; what else is missing is installed or built by the targets, outside
 # this folder ($XDG_CACHE_HOME/hybridlab). `make help` lists the targets.
-VERSION ?= v0.1.0
-COMMIT  := $(shell git rev-parse HEAD 2>/dev/null)
-DATE    := $(shell git log -1 --format=%cI 2>/dev/null)
+RELEASE ?= v0.1.0
+COMMIT  := $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+DATE    := $(shell TZ=UTC git log -1 --date=iso-strict-local --format=%cd 2>/dev/null)
 DIRTY   := $(shell git status --porcelain 2>/dev/null | head -c1)
+VERSION := $(RELEASE)+$(shell echo $(COMMIT) | cut -c1-7)$(if $(DIRTY),.dirty)
 PKG     := github.com/onectl/onectl/pkg/onectl/version
-STAMP   := -X $(PKG).release=$(VERSION) -X $(PKG).commit=$(COMMIT) -X $(PKG).date=$(DATE) -X $(PKG).tree=$(if $(DIRTY),dirty,clean)
+STAMP   := -X $(PKG).version=$(VERSION) -X $(PKG).gitCommit=$(COMMIT) -X $(PKG).buildDate=$(DATE) -X $(PKG).gitTreeState=$(if $(DIRTY),dirty,clean)
 
 export CGO_ENABLED = 0
 BUILD   := go build -trimpath -ldflags "-s -w $(STAMP)"

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// plugin is one CNI plugin as a runtime calls it, in the network namespace of its node.
+type plugin struct {
+	name   string
+	path   string // the binary
+	dir    string // CNI_PATH
+	config string // network configuration on standard input
+	node   *os.File
+}
+
+// sample is what a round of one operation over all pods took.
+type sample struct {
+	each []time.Duration
+	wall time.Duration
+}
+
+// round runs one operation for every pod with that many workers. Each worker keeps its thread in the node's namespace.
+func (p plugin) round(ctx context.Context, verb string, pods []pod, workers int) (sample, error) {
+	work := make(chan pod, len(pods))
+	for _, pod := range pods {
+		work <- pod
+	}
+	close(work)
+	var (
+		wait   sync.WaitGroup
+		mu     sync.Mutex
+		result sample
+		failed error
+	)
+	start := time.Now()
+	for range workers {
+		wait.Go(func() {
+			runtime.LockOSThread() // never unlocked: the thread ends with the worker, it is in another namespace
+			if err := unix.Setns(int(p.node.Fd()), unix.CLONE_NEWNET); err != nil {
+				mu.Lock()
+				failed = err
+				mu.Unlock()
+				return
+			}
+			for pod := range work {
+				took, err := p.call(ctx, verb, pod)
+				mu.Lock()
+				result.each = append(result.each, took)
+				if err != nil {
+					failed = err
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	wait.Wait()
+	result.wall = time.Since(start)
+	return result, failed
+}
+
+func (p plugin) call(ctx context.Context, verb string, pod pod) (time.Duration, error) {
+	cmd := exec.CommandContext(ctx, p.path)
+	cmd.Env = []string{
+		"CNI_COMMAND=" + verb, "CNI_CONTAINERID=" + p.name + "-" + pod.name, "CNI_NETNS=" + pod.netns, "CNI_IFNAME=eth0",
+		"CNI_PATH=" + p.dir, "CNI_ARGS=IgnoreUnknown=1;K8S_POD_NAMESPACE=bench;K8S_POD_NAME=" + pod.name + ";K8S_POD_UID=" + pod.name,
+	}
+	cmd.Stdin = bytes.NewReader([]byte(p.config))
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	start := time.Now()
+	err := cmd.Run()
+	took := time.Since(start)
+	if err != nil {
+		return took, fmt.Errorf("%s %s %s: %w: %s", p.name, verb, pod.name, err, out.String())
+	}
+	return took, nil
+}
+
+// add joins samples of the same case.
+func (s sample) add(other sample) sample {
+	return sample{each: append(s.each, other.each...), wall: s.wall + other.wall}
+}
+
+// quantile is the duration below which that share of the operations stayed, in milliseconds.
+func (s sample) quantile(share float64) float64 {
+	sorted := slices.Sorted(slices.Values(s.each))
+	return float64(sorted[int(share*float64(len(sorted)-1))]) / 1e6
+}
+
+// rate is operations a second.
+func (s sample) rate() float64 { return float64(len(s.each)) / s.wall.Seconds() }

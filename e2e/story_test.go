@@ -1,0 +1,383 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/onectl/onectl/e2e/lab"
+	"github.com/onectl/onectl/pkg/cloud"
+)
+
+const grantLine = "Ram policy ack-one-registered-cluster-policy-terway-eniip granted to ram user ack-one-user-"
+
+// TestFirstPath is the product's first story, each step on the state the one before left. See issue "The first path".
+func TestFirstPath(t *testing.T) {
+	s := newStory(t, "story", lab.Options{})
+	steps := []struct {
+		name string
+		run  func(*testing.T)
+	}{
+		{"grant gives rights and writes the Secret", s.grant},
+		{"install without cloud nodes wants no pod", s.install},
+		{"two cloud nodes become ready", s.grow},
+		{"a right taken away is named in the pod's event, granting heals it", s.deniedAction},
+		{"ten pods get addresses of the pod vSwitches", s.deploy},
+		{"all pods reach each other over the fabric", s.allPairs},
+		{"pods reach the data centre and a Service", s.acrossTheBorder},
+		{"traffic survives kill -9 of the daemon", s.killDaemon},
+		{"the simulator restarts and nothing is lost", s.restartCloud},
+		{"an exhausted vSwitch is said in an event and heals", s.exhaustion},
+		{"scale to zero returns addresses down to the pool's maximum", s.scaleDown},
+		{"uninstall leaves no ENI of ours", s.uninstall},
+	}
+	for _, step := range steps {
+		if !t.Run(step.name, step.run) {
+			t.Fatalf("the story ends at %q", step.name)
+		}
+	}
+}
+
+func (s *story) grant(t *testing.T) {
+	first := s.mustOnectl(t, "ram-user", "grant", "--addon", "terway-eniip")
+	if !strings.HasPrefix(first, grantLine) || !strings.HasSuffix(first, " successfully.\n") {
+		t.Fatalf("grant printed %q", first)
+	}
+	before := s.secret(t)
+	if again := s.mustOnectl(t, "ram-user", "grant", "--addon", "terway-eniip"); again != first {
+		t.Errorf("a second grant printed %q, the first %q", again, first)
+	}
+	if after := s.secret(t); after != before {
+		t.Error("a second grant changed the Secret")
+	}
+}
+
+func (s *story) secret(t *testing.T) string {
+	t.Helper()
+	return s.kubectl(t, "-n", "kube-system", "get", "secret", "alibaba-addon-secret", "-o", "jsonpath={.type} {.data.access-key-id} {.data.access-key-secret}")
+}
+
+func (s *story) install(t *testing.T) {
+	out := s.mustOnectl(t, "addon", "install", "terway-eniip")
+	if !strings.HasPrefix(out, "Addon terway-eniip, version ") || !strings.HasSuffix(out, " installed.\n") {
+		t.Fatalf("install printed %q", out)
+	}
+	row := strings.Fields(s.kubectl(t, "-n", "kube-system", "get", "ds", "terway-eniip", "--no-headers"))
+	want := []string{"terway-eniip", "0", "0", "0", "0", "0", "alibabacloud.com/external=true"}
+	if len(row) < 7 || !slices.Equal(row[:7], want) {
+		t.Errorf("DaemonSet row is %v, want %v", row, want)
+	}
+	config := s.kubectl(t, "-n", "kube-system", "get", "cm", "eni-config", "-o", `jsonpath={.data.eni_conf}`)
+	var conf struct {
+		AccessKey    string              `json:"access_key"`
+		AccessSecret string              `json:"access_secret"`
+		VSwitches    map[string][]string `json:"vswitches"`
+	}
+	if err := json.Unmarshal([]byte(config), &conf); err != nil {
+		t.Fatalf("eni_conf: %v\n%s", err, config)
+	}
+	if conf.AccessKey != "" || conf.AccessSecret != "" {
+		t.Error("eni_conf carries a key")
+	}
+	if got := conf.VSwitches[lab.ZoneI]; !slices.Equal(got, []string{lab.PodsI}) {
+		t.Errorf("vSwitches of zone i are %v, want %s", got, lab.PodsI)
+	}
+}
+
+func (s *story) grow(t *testing.T) {
+	for range 2 {
+		node, err := s.lab.AddCloudNode(t.Context(), lab.NodeSpec{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := s.kubectl(t, "get", "node", node.Name, "-o", "jsonpath={.spec.providerID}"), lab.Region+"."+node.Instance; got != want {
+			t.Errorf("providerID is %q, want %q", got, want)
+		}
+	}
+	s.kubectl(t, "wait", "--for=condition=Ready", "nodes", "--all", "--timeout=120s")
+	s.kubectl(t, "-n", "kube-system", "rollout", "status", "ds/terway-eniip", "--timeout=120s")
+}
+
+func (s *story) deploy(t *testing.T) {
+	s.apply(t, deployment("hello", 10))
+	s.kubectl(t, "rollout", "status", "deploy/hello", "--timeout=180s")
+	nodes := map[string]int{}
+	for ip, node := range s.podIPs(t, "hello") {
+		nodes[node]++
+		if !strings.HasPrefix(ip, "10.0.16.") {
+			t.Errorf("pod address %s is not of vSwitch %s (10.0.16.0/24)", ip, lab.PodsI)
+		}
+	}
+	if len(nodes) != 2 {
+		t.Errorf("the pods are on %v, want both cloud nodes", nodes)
+	}
+	s.apply(t, datacentrePod)
+	s.kubectl(t, "expose", "deployment", "hello", "--port=80", "--target-port=8080")
+	s.kubectl(t, "wait", "--for=condition=Ready", "pod/datacentre", "--timeout=60s")
+}
+
+// podIPs maps the addresses of an app's running pods to their nodes.
+func (s *story) podIPs(t *testing.T, app string) map[string]string {
+	t.Helper()
+	out := s.kubectl(t, "get", "pods", "-l", "app="+app, "--field-selector=status.phase=Running",
+		"-o", `jsonpath={range .items[*]}{.status.podIP} {.spec.nodeName}{"\n"}{end}`)
+	ips := map[string]string{}
+	for line := range strings.Lines(out) {
+		if ip, node, ok := strings.Cut(strings.TrimSpace(line), " "); ok {
+			ips[ip] = node
+		}
+	}
+	return ips
+}
+
+func (s *story) pods(t *testing.T, app string) []string {
+	t.Helper()
+	return strings.Fields(s.kubectl(t, "get", "pods", "-l", "app="+app, "-o", "jsonpath={.items[*].metadata.name}"))
+}
+
+func (s *story) allPairs(t *testing.T) {
+	ips := s.podIPs(t, "hello")
+	if len(ips) != 10 {
+		t.Fatalf("%d pods run, want 10", len(ips))
+	}
+	var urls []string
+	for ip := range ips {
+		urls = append(urls, "http://"+ip+":8080")
+	}
+	for _, pod := range s.pods(t, "hello") {
+		own := s.kubectl(t, "get", "pod", pod, "-o", "jsonpath={.status.podIP}")
+		out := s.kubectl(t, append([]string{"exec", pod, "--", "/probe", "get"}, urls...)...)
+		for line := range strings.Lines(out) {
+			// "URL NAME CLIENT": the server must see the pod's own address, not the node's.
+			if fields := strings.Fields(line); len(fields) != 3 || fields[2] != own {
+				t.Errorf("from %s (%s): %s", pod, own, line)
+			}
+		}
+	}
+	s.fabricCarries(t)
+}
+
+// fabricCarries checks that traffic between nodes has no other way than the VPC: cloud nodes have no link but ENIs.
+func (s *story) fabricCarries(t *testing.T) {
+	t.Helper()
+	status, err := s.lab.Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, node := range status.Nodes {
+		if node.Role != lab.RoleCloud {
+			continue
+		}
+		out, err := s.lab.Output(t.Context(), node.Name, "ip", "-4", "route", "show", "default")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := "default via 10.0.1.253 dev eth0"; !strings.HasPrefix(out, want) {
+			t.Errorf("%s: default route is %q, want %q", node.Name, out, want)
+		}
+	}
+}
+
+func (s *story) acrossTheBorder(t *testing.T) {
+	pod := s.pods(t, "hello")[0]
+	own := s.kubectl(t, "get", "pod", pod, "-o", "jsonpath={.status.podIP}")
+	far := s.kubectl(t, "get", "pod", "datacentre", "-o", "jsonpath={.status.podIP}")
+	out := s.kubectl(t, "exec", pod, "--", "/probe", "get", "http://"+far+":8080")
+	if !strings.HasSuffix(out, " "+own) {
+		t.Errorf("the data-centre pod sees %q, want the client at %s", out, own)
+	}
+	plane := s.kubectl(t, "get", "node", s.lab.Name+"-control-plane", "-o", `jsonpath={.status.addresses[?(@.type=="InternalIP")].address}`)
+	s.kubectl(t, "exec", pod, "--", "/probe", "get", "http://hello.default.svc.cluster.local")
+	s.apply(t, hostPod(s.lab.Name+"-control-plane"))
+	s.kubectl(t, "wait", "--for=condition=Ready", "pod/host", "--timeout=60s")
+	s.kubectl(t, "exec", pod, "--", "/probe", "get", "http://"+plane+":8181")
+	near := slices.Collect(maps.Keys(s.podIPs(t, "hello")))[0]
+	s.kubectl(t, "exec", "datacentre", "--", "/probe", "get", "http://"+near+":8080")
+}
+
+func (s *story) killDaemon(t *testing.T) {
+	before := s.podIPs(t, "hello")
+	client := s.pods(t, "hello")[0]
+	home := s.kubectl(t, "get", "pod", client, "-o", "jsonpath={.spec.nodeName}")
+	var target string
+	for ip, node := range before {
+		if node != home {
+			target = ip
+		}
+	}
+	watched := make(chan error, 1)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	go func() {
+		out, err := s.lab.Kubectl(ctx, nil, "exec", client, "--", "/probe", "watch", "-for", "15s", "http://"+target+":8080")
+		if err != nil {
+			err = fmt.Errorf("%w: %s", err, out)
+		}
+		watched <- err
+	}()
+	for _, node := range s.cloudNodes(t) {
+		if _, err := s.lab.Output(t.Context(), node, "pkill", "-9", "-x", "terwayd"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, time.Minute, func() string {
+		restarts := strings.Fields(s.kubectl(t, "-n", "kube-system", "get", "pods", "-l", "app=terway-eniip", "-o", "jsonpath={.items[*].status.containerStatuses[0].restartCount}"))
+		ready := strings.Fields(s.kubectl(t, "-n", "kube-system", "get", "pods", "-l", "app=terway-eniip", "-o", "jsonpath={.items[*].status.containerStatuses[0].ready}"))
+		if !slices.Equal(restarts, []string{"1", "1"}) || !slices.Equal(ready, []string{"true", "true"}) {
+			return fmt.Sprintf("daemons' restarts are %v, ready %v", restarts, ready)
+		}
+		return ""
+	})
+	if err := <-watched; err != nil {
+		t.Errorf("traffic was interrupted: %v", err)
+	}
+	if after := s.podIPs(t, "hello"); !maps.Equal(before, after) {
+		t.Errorf("addresses changed: before %v, after %v", before, after)
+	}
+	restarts := s.kubectl(t, "get", "pods", "-l", "app=hello", "-o", "jsonpath={.items[*].status.containerStatuses[0].restartCount}")
+	if strings.Trim(restarts, "0 ") != "" {
+		t.Errorf("pods were restarted (%s): their probes failed", restarts)
+	}
+}
+
+func (s *story) cloudNodes(t *testing.T) []string {
+	t.Helper()
+	status, err := s.lab.Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, node := range status.Nodes {
+		if node.Role == lab.RoleCloud {
+			names = append(names, node.Name)
+		}
+	}
+	return names
+}
+
+func (s *story) restartCloud(t *testing.T) {
+	before := s.enis(t)
+	if err := s.lab.RestartCloud(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	after := s.enis(t)
+	if fmt.Sprint(before) != fmt.Sprint(after) {
+		t.Errorf("ENIs before the restart %v, after %v", before, after)
+	}
+	s.kubectl(t, "exec", s.pods(t, "hello")[0], "--", "/probe", "get", "http://hello.default.svc.cluster.local")
+}
+
+// enis are the ENIs that Terway made.
+func (s *story) enis(t *testing.T) []cloud.ENI {
+	t.Helper()
+	summary, err := s.lab.Cloud().Summary(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ours []cloud.ENI
+	for _, eni := range summary.ENIs {
+		if eni.Tags["creator"] == "terway" {
+			ours = append(ours, eni.ENI)
+		}
+	}
+	return ours
+}
+
+func (s *story) scaleDown(t *testing.T) {
+	s.kubectl(t, "scale", "deploy/hello", "--replicas=0")
+	const most = 5 // max_pool_size of document 1's sample
+	eventually(t, 2*time.Minute, func() string {
+		idle := map[string]int{}
+		for _, eni := range s.enis(t) {
+			idle[eni.Instance] += len(eni.IPv4)
+		}
+		for instance, n := range idle {
+			if n > most {
+				return fmt.Sprintf("instance %s holds %d addresses without a pod, at most %d may stay", instance, n, most)
+			}
+		}
+		return ""
+	})
+}
+
+func (s *story) uninstall(t *testing.T) {
+	s.kubectl(t, "delete", "deploy/hello", "svc/hello", "pod/host", "--wait")
+	out := s.mustOnectl(t, "addon", "uninstall", "terway-eniip")
+	if !strings.HasSuffix(out, " uninstalled.\n") {
+		t.Errorf("uninstall printed %q", out)
+	}
+	if left := s.enis(t); len(left) > 0 {
+		t.Errorf("ENIs left: %v", left)
+	}
+	for _, node := range s.cloudNodes(t) {
+		conf, err := s.lab.Output(t.Context(), node, "ls", "/etc/cni/net.d")
+		if err != nil || strings.Contains(conf, "terway") {
+			t.Errorf("%s: CNI configuration left: %q %v", node, conf, err)
+		}
+		rules, err := s.lab.Output(t.Context(), node, "ip", "rule")
+		if err != nil || strings.Count(rules, "\n") != 3 {
+			t.Errorf("%s: rules left:\n%s%v", node, rules, err)
+		}
+	}
+}
+
+// exhaustion fills the pod vSwitch from elsewhere, sees a pod wait with the reason in its event, and frees it again.
+func (s *story) exhaustion(t *testing.T) {
+	release := s.fill(t, lab.PodsI)
+	s.kubectl(t, "scale", "deploy/hello", "--replicas=30")
+	eventually(t, 2*time.Minute, func() string {
+		events := s.kubectl(t, "get", "events", "--field-selector=reason=AllocIPFailed", "-o", "jsonpath={.items[*].message}")
+		if !strings.Contains(events, lab.PodsI) {
+			return "no event names the exhausted vSwitch; events: " + events
+		}
+		return ""
+	})
+	release()
+	eventually(t, 3*time.Minute, func() string {
+		ready := s.kubectl(t, "get", "deploy/hello", "-o", "jsonpath={.status.readyReplicas}")
+		if n, _ := strconv.Atoi(ready); n != 30 {
+			return ready + " of 30 pods are ready"
+		}
+		return ""
+	})
+}
+
+const datacentrePod = `
+apiVersion: v1
+kind: Pod
+metadata: {name: datacentre}
+spec:
+  nodeSelector: {node-role.kubernetes.io/control-plane: ""}
+  tolerations: [{operator: Exists}]
+  terminationGracePeriodSeconds: 1
+  containers:
+  - name: probe
+    image: docker.io/onectl/probe:lab
+    imagePullPolicy: Never
+    readinessProbe: {httpGet: {port: 8080}, periodSeconds: 1}
+`
+
+// hostPod serves on the network of a data-centre node itself.
+func hostPod(node string) string {
+	return fmt.Sprintf(`
+apiVersion: v1
+kind: Pod
+metadata: {name: host}
+spec:
+  hostNetwork: true
+  nodeName: %s
+  terminationGracePeriodSeconds: 1
+  containers:
+  - name: probe
+    image: docker.io/onectl/probe:lab
+    imagePullPolicy: Never
+    args: [serve, -listen, ":8181"]
+    readinessProbe: {httpGet: {port: 8181}, periodSeconds: 1}
+`, node)
+}
