@@ -24,8 +24,8 @@ func write[T fmt.Stringer](b *strings.Builder, items []T) {
 	}
 }
 
-// String is the commands that make or set up l. The pod's namespace is written $POD. A mark has no ip command: it is a
-// comment, for it is a program at the link's tcx ingress hook.
+// String is the commands that make or set up l. The pod's namespace is written $POD. Of a mark there is a comment, for
+// the program that sets it is in no file.
 func (l Link) String() string {
 	var lines []string
 	if l.Peer != "" {
@@ -39,7 +39,7 @@ func (l Link) String() string {
 		lines = append(lines, fmt.Sprintf("sysctl -w net.ipv4.conf.%s.rp_filter=%d", l.Name, l.RPFilter))
 	}
 	if !l.IngressMark.IsZero() {
-		lines = append(lines, fmt.Sprintf("# tcx ingress of %s: set mark %s", l.Name, l.IngressMark))
+		lines = append(lines, fmt.Sprintf("tc qdisc add dev %s clsact # with an ingress filter that sets mark %s", l.Name, l.IngressMark))
 	}
 	return strings.Join(lines, "\n")
 }

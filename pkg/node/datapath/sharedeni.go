@@ -73,7 +73,7 @@ type Pod struct {
 // Options is how pods are steered to their ENI. The zero value marks packets with DefaultMarkMask.
 type Options struct {
 	MarkMask    uint32 // adjacent bits of the packet mark that are ours; 0 is DefaultMarkMask
-	PerPodRules bool   // a rule for each pod, for kernels whose links have no tcx hook
+	PerPodRules bool   // a rule for each pod, for kernels that cannot mark by eBPF
 }
 
 // Mark is the mark of packets that leave by the ENI in slot. It is zero, so pods on that ENI get a rule each, when slot does

@@ -5,25 +5,21 @@ import (
 	"testing"
 
 	"github.com/cilium/ebpf"
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/onectl/onectl/pkg/node/datapath"
 	"github.com/onectl/onectl/pkg/testkit"
 )
 
-func marks(t *testing.T) *Marks {
+func newMarks(t *testing.T) *Marks {
 	t.Helper()
 	testkit.RequireRoot(t)
 	m := NewMarks()
-	if err := m.Probe(); err != nil {
-		t.Skipf("no tcx here: %v", err)
-	}
 	t.Cleanup(func() { _ = m.Close() })
 	return m
 }
 
 func TestProgramChangesItsOwnBitsOnly(t *testing.T) {
-	m := marks(t)
+	m := newMarks(t)
 	tests := []struct {
 		mark      datapath.Mark
 		was, want uint32
@@ -35,13 +31,12 @@ func TestProgramChangesItsOwnBitsOnly(t *testing.T) {
 		{datapath.Mark{Value: 0xf0000000, Mask: 0xf0000000}, 0x0fffffff, 0xffffffff},
 	}
 	for _, test := range tests {
-		prog, err := m.program(test.mark)
-		if err != nil {
+		if _, err := m.Program(test.mark); err != nil {
 			t.Fatal(err)
 		}
-		verdict, got := run(t, prog.Program, test.was)
-		if int32(verdict) != next {
-			t.Errorf("%s on 0x%x: verdict %d, want %d", test.mark, test.was, int32(verdict), next)
+		verdict, got := run(t, m.loaded[test.mark], test.was)
+		if int32(verdict) != goOn {
+			t.Errorf("%s on 0x%x: verdict %d, want %d", test.mark, test.was, int32(verdict), goOn)
 		}
 		if got != test.want {
 			t.Errorf("%s on 0x%x gives 0x%x, want 0x%x", test.mark, test.was, got, test.want)
@@ -62,57 +57,32 @@ func run(t *testing.T, prog *ebpf.Program, mark uint32) (verdict, after uint32) 
 	return verdict, binary.NativeEndian.Uint32(out[markOffset:])
 }
 
-func TestAttachmentOutlivesItsLoader(t *testing.T) {
-	m := marks(t)
-	ns := testkit.NewNetNS(t)
-	mark := datapath.Mark{Value: 0x100, Mask: 0x3f00}
-	id, err := m.ID(mark)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ns.Do(func() {
-		if err := m.Attach(loopback, mark); err != nil {
-			t.Fatal(err)
-		}
-	})
-	if err := m.Close(); err != nil {
-		t.Fatal(err)
-	}
-	ns.Do(func() {
-		got, err := Ingress(loopback)
+func TestTagTellsProgramsApartWhoeverLoadsThem(t *testing.T) {
+	tag := func(m *Marks, mark datapath.Mark) string {
+		prog, err := m.Program(mark)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff([]ProgramID{id}, got); diff != "" {
-			t.Errorf("programs of the link, -want +got:\n%s", diff)
-		}
-	})
+		return prog.Tag
+	}
+	one, other := datapath.Mark{Value: 0x100, Mask: 0x3f00}, datapath.Mark{Value: 0x200, Mask: 0x3f00}
+	first, second := newMarks(t), newMarks(t)
+	if a, b := tag(first, one), tag(second, one); a != b || len(a) != 16 {
+		t.Errorf("tags %q and %q of the same program, want the same 16 digits", a, b)
+	}
+	if a, b := tag(first, one), tag(first, other); a == b {
+		t.Errorf("tag %q of two programs", a)
+	}
 }
 
 func TestOneProgramServesEveryLinkWithTheMark(t *testing.T) {
-	m := marks(t)
-	first, err := m.ID(datapath.Mark{Value: 0x100, Mask: 0x3f00})
-	if err != nil {
-		t.Fatal(err)
-	}
-	again, err := m.ID(datapath.Mark{Value: 0x100, Mask: 0x3f00})
-	if err != nil {
-		t.Fatal(err)
-	}
-	other, err := m.ID(datapath.Mark{Value: 0x200, Mask: 0x3f00})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if first != again || first == other {
-		t.Errorf("program IDs %d, %d of the same mark and %d of another", first, again, other)
-	}
-}
-
-func TestAttachToALinkThatIsGoneIsAnError(t *testing.T) {
-	m := marks(t)
-	testkit.NewNetNS(t).Do(func() {
-		if err := m.Attach(4711, datapath.Mark{Value: 1, Mask: 1}); err == nil {
-			t.Error("no error")
+	m := newMarks(t)
+	for range 3 {
+		if _, err := m.Program(datapath.Mark{Value: 0x100, Mask: 0x3f00}); err != nil {
+			t.Fatal(err)
 		}
-	})
+	}
+	if len(m.loaded) != 1 {
+		t.Errorf("%d programs loaded, want 1", len(m.loaded))
+	}
 }

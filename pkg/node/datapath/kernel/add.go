@@ -49,7 +49,6 @@ type Result struct {
 type addition struct {
 	Sandbox
 	veth      datapath.Link // host's link that has a peer
-	alias     string        // veth's, in full
 	index     int           // of the host's end; 0 lets the kernel choose
 	host, pod datapath.NetNS
 }
@@ -63,6 +62,9 @@ func (k *Kernel) Add(ctx context.Context, sb Sandbox, host, pod datapath.NetNS) 
 		if l.Peer != "" {
 			a.veth = l
 		}
+	}
+	if sb.NetNS == nil || sb.Netlink == nil {
+		return Result{}, fmt.Errorf("add %s: the plugin has handed over no namespace and socket: %w", a.veth.Name, os.ErrInvalid)
 	}
 	var err error
 	for range attempts {
@@ -88,9 +90,6 @@ func (k *Kernel) Add(ctx context.Context, sb Sandbox, host, pod datapath.NetNS) 
 
 // add tries once, and removes what it made when that fails.
 func (k *Kernel) add(ctx context.Context, a addition) (err error) {
-	if a.alias, err = k.alias(a.veth); err != nil {
-		return err
-	}
 	s, giveBack, err := k.host(ctx)
 	if err != nil {
 		return err
@@ -128,31 +127,26 @@ func create(ctx context.Context, s *socket, a addition) (made *link, err error) 
 	return made, nil
 }
 
-// furnish does the rest: the mark, before anything can leave the pod, then the pod's batch and the host's. Each batch ends by
-// asking for its link, which makes the kernel finish the link's change of carrier (linkwatch_sync_dev in rtnl_getlink): until
-// then a packet would be dropped, and its sender would try again only after a second.
+// furnish does the rest: the pod's batch, then the host's. Nothing runs in the pod yet that could send between the two. Each
+// ends by asking for its link, which makes the kernel finish the link's change of carrier (linkwatch_sync_dev in
+// rtnl_getlink): until then a packet would be dropped, and its sender would try again only after a second.
 func (k *Kernel) furnish(ctx context.Context, s *socket, a addition, made *link) error {
-	if err := k.attach(made.index, a.veth.IngressMark); err != nil {
+	mark, err := k.markRequests(a.veth, made.index)
+	if err != nil {
 		return err
 	}
 	var messages []message
 	for _, l := range a.pod.Links {
-		messages = append(messages, setLink(l, made.peer, l.Alias))
+		messages = append(messages, setLink(l, made.peer))
 	}
 	messages = append(messages, content(a.pod, map[string]int{a.veth.Peer: made.peer})...)
 	messages = append(messages, getLink(a.veth.Peer, made.peer))
 	if err := useSocket(a.Netlink, &k.requests, s.buf).do(ctx, messages); err != nil {
 		return fmt.Errorf("in the pod: %w", err)
 	}
-	messages = append([]message{setLink(a.veth, made.index, a.alias)}, content(a.host, map[string]int{a.veth.Name: made.index})...)
+	messages = append([]message{setLink(a.veth, made.index)}, mark...)
+	messages = append(messages, content(a.host, map[string]int{a.veth.Name: made.index})...)
 	return s.do(ctx, append(messages, getLink(a.veth.Name, made.index)))
-}
-
-func (k *Kernel) attach(index int, mark datapath.Mark) error {
-	if mark.IsZero() {
-		return nil
-	}
-	return k.inside(func() error { return k.marks.Attach(index, mark) })
 }
 
 // makeWay looks at the link that has the veth's name. decided is true when that link is the one we are to make and all is as
@@ -165,17 +159,17 @@ func (k *Kernel) makeWay(ctx context.Context, a addition) (decided bool, err err
 	case found == nil:
 		return true, fmt.Errorf("the pod's namespace already has an interface %s: remove the network plugin that made it from this node, and start the pod again", a.veth.Peer)
 	case !found.ours():
-		return true, fmt.Errorf("the host has an interface of that name that we did not make (alias %q): remove it with \"ip link delete %s\" when its owner is gone", found.alias, a.veth.Name)
-	case found.owner == a.veth.Alias:
+		return true, fmt.Errorf("the host has an interface of that name that we did not make (alias %q): remove it with \"ip link delete %s\" when its owner is gone", found.Alias, a.veth.Name)
+	case found.Alias == a.veth.Alias:
 		differences, err := k.Check(ctx, a.Sandbox, a.host, a.pod)
 		if err != nil || len(differences) == 0 {
 			return true, err
 		}
 		k.logger.Info("replace veth", "link", a.veth.Name, "because", differences)
 	default:
-		k.logger.Info("replace veth of an earlier sandbox", "link", a.veth.Name, "alias", found.alias)
+		k.logger.Info("replace veth of an earlier sandbox", "link", a.veth.Name, "alias", found.Alias)
 	}
-	old := datapath.Link{Name: a.veth.Name, Alias: found.owner, Group: datapath.Group}
+	old := datapath.Link{Name: a.veth.Name, Alias: found.Alias, Group: datapath.Group}
 	err = k.Remove(ctx, datapath.NetNS{Links: []datapath.Link{old}})
 	return err != nil, err
 }

@@ -129,7 +129,8 @@ func TestAddThatFailsOnTheHostLeavesNothing(t *testing.T) {
 func TestAddAvoidsTheSameIndexOnBothEnds(t *testing.T) {
 	w := newWorld(t, steering["rules"])
 	p := w.newPod("a", "10.0.16.5", w.enis[0])
-	next := w.host.Link("eth2").Attrs().Index + 1
+	testkit.Veth(w.host, "last", testkit.NewNetNS(t), "last")
+	next := w.host.Link("last").Attrs().Index + 1
 	for i := 0; p.Link("lo").Attrs().Index+i < next-1; i++ {
 		testkit.Veth(p.NetNS, fmt.Sprint("filler", i), testkit.NewNetNS(t), "filler")
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/onectl/onectl/pkg/node/datapath"
-	"github.com/onectl/onectl/pkg/node/datapath/bpf"
 )
 
 // Check says, a sentence each, what of host and pod is not as Add made it; nothing when all is well. Without descriptors in
@@ -16,7 +15,7 @@ func (k *Kernel) Check(ctx context.Context, sb Sandbox, host, pod datapath.NetNS
 		return nil, err
 	}
 	defer giveBack()
-	got, err := observe(ctx, s, host, k.ingress)
+	got, err := k.observe(ctx, s, host)
 	if err != nil {
 		return nil, fmt.Errorf("check host: %w", err)
 	}
@@ -26,7 +25,7 @@ func (k *Kernel) Check(ctx context.Context, sb Sandbox, host, pod datapath.NetNS
 	if sb.Netlink == nil {
 		return differences, nil
 	}
-	got, err = observe(ctx, useSocket(sb.Netlink, &k.requests, s.buf), pod, nil)
+	got, err = k.observe(ctx, useSocket(sb.Netlink, &k.requests, s.buf), pod)
 	if err != nil {
 		return nil, fmt.Errorf("check pod: %w", err)
 	}
@@ -34,9 +33,4 @@ func (k *Kernel) Check(ctx context.Context, sb Sandbox, host, pod datapath.NetNS
 		differences = append(differences, "pod: "+d)
 	}
 	return differences, nil
-}
-
-func (k *Kernel) ingress(index int) (programs []bpf.ProgramID, err error) {
-	err = k.inside(func() (err error) { programs, err = bpf.Ingress(index); return err })
-	return programs, err
 }

@@ -5,8 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/cilium/ebpf"
-	tcx "github.com/cilium/ebpf/link"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
@@ -20,50 +18,50 @@ func TestCheckNamesWhatWasTakenAway(t *testing.T) {
 	tests := map[string]struct {
 		steer string
 		where func(*world, *pod) (*testkit.NetNS, string)
-		take  func(t *testing.T, h *netlink.Handle, on netlink.Link, p *pod) error
+		take  func(h *netlink.Handle, on netlink.Link, p *pod) error
 		says  []string // one part of each sentence
 	}{
-		"nothing":       {"marks", onHost, func(*testing.T, *netlink.Handle, netlink.Link, *pod) error { return nil }, nil},
-		"nothing, rule": {"rules", onHost, func(*testing.T, *netlink.Handle, netlink.Link, *pod) error { return nil }, nil},
-		"host route": {"marks", onHost, func(_ *testing.T, h *netlink.Handle, on netlink.Link, p *pod) error {
+		"nothing":       {"marks", onHost, func(*netlink.Handle, netlink.Link, *pod) error { return nil }, nil},
+		"nothing, rule": {"rules", onHost, func(*netlink.Handle, netlink.Link, *pod) error { return nil }, nil},
+		"host route": {"marks", onHost, func(h *netlink.Handle, on netlink.Link, p *pod) error {
 			return h.RouteDel(&netlink.Route{LinkIndex: on.Attrs().Index, Dst: ipNet(p.IPv4), Table: datapath.PodsTable, Scope: netlink.SCOPE_LINK})
 		}, []string{"host: missing: ip route replace 10.0.16.5/32"}},
-		"host neighbour": {"marks", onHost, func(_ *testing.T, h *netlink.Handle, on netlink.Link, p *pod) error {
+		"host neighbour": {"marks", onHost, func(h *netlink.Handle, on netlink.Link, p *pod) error {
 			return h.NeighDel(&netlink.Neigh{LinkIndex: on.Attrs().Index, IP: p.IPv4.AsSlice()})
 		}, []string{"host: missing: ip neigh replace 10.0.16.5"}},
-		"host rule": {"rules", onHost, func(_ *testing.T, h *netlink.Handle, _ netlink.Link, p *pod) error {
+		"host rule": {"rules", onHost, func(h *netlink.Handle, _ netlink.Link, p *pod) error {
 			rule := netlink.NewRule()
 			rule.Priority, rule.Src, rule.Table = datapath.PriorityENI, ipNet(p.IPv4), p.ENI.Table()
 			return h.RuleDel(rule)
 		}, []string{"host: missing: ip rule add priority 2048 from 10.0.16.5/32"}},
-		"mark": {"marks", onHost, func(t *testing.T, _ *netlink.Handle, on netlink.Link, _ *pod) error {
-			return detachAll(on.Attrs().Index)
+		"mark": {"marks", onHost, func(h *netlink.Handle, on netlink.Link, _ *pod) error {
+			return detach(h, on)
 		}, []string{"ingress mark is none, not 0x100/0x3f00"}},
-		"alias": {"marks", onHost, func(_ *testing.T, h *netlink.Handle, on netlink.Link, _ *pod) error {
+		"alias": {"marks", onHost, func(h *netlink.Handle, on netlink.Link, _ *pod) error {
 			return h.LinkSetAlias(on, "terway:other/eth0")
-		}, []string{`alias is "terway:other/eth0"`, "ingress mark is none"}},
-		"group": {"marks", onHost, func(_ *testing.T, h *netlink.Handle, on netlink.Link, _ *pod) error {
+		}, []string{`alias is "terway:other/eth0"`}},
+		"group": {"marks", onHost, func(h *netlink.Handle, on netlink.Link, _ *pod) error {
 			return h.LinkSetGroup(on, 0)
 		}, []string{"group is 0"}},
-		"MTU": {"marks", onHost, func(_ *testing.T, h *netlink.Handle, on netlink.Link, _ *pod) error {
+		"MTU": {"marks", onHost, func(h *netlink.Handle, on netlink.Link, _ *pod) error {
 			return h.LinkSetMTU(on, 1400)
 		}, []string{"MTU is 1400, not 1500"}},
-		"link": {"marks", onHost, func(_ *testing.T, h *netlink.Handle, on netlink.Link, _ *pod) error {
+		"link": {"marks", onHost, func(h *netlink.Handle, on netlink.Link, _ *pod) error {
 			return h.LinkDel(on)
 		}, []string{"host: link cali", "host: missing: ip neigh", "host: missing: ip route", "pod: link eth0 is missing", "pod: missing: ip address", "pod: missing: ip neigh", "pod: missing: ip route"}},
-		"pod address": {"marks", inPod, func(_ *testing.T, h *netlink.Handle, on netlink.Link, p *pod) error {
+		"pod address": {"marks", inPod, func(h *netlink.Handle, on netlink.Link, p *pod) error {
 			return h.AddrDel(on, &netlink.Addr{IPNet: ipNet(p.IPv4)})
 		}, []string{"pod: missing: ip address add 10.0.16.5/32", "pod: missing: ip neigh", "pod: missing: ip route"}}, // the last address takes the rest along
-		"pod route": {"marks", inPod, func(_ *testing.T, h *netlink.Handle, on netlink.Link, _ *pod) error {
+		"pod route": {"marks", inPod, func(h *netlink.Handle, on netlink.Link, _ *pod) error {
 			return h.RouteDel(&netlink.Route{LinkIndex: on.Attrs().Index, Dst: prefixNet(netip.MustParsePrefix("0.0.0.0/0"))})
 		}, []string{"pod: missing: ip route replace 0.0.0.0/0"}},
-		"pod neighbour": {"marks", inPod, func(_ *testing.T, h *netlink.Handle, on netlink.Link, _ *pod) error {
+		"pod neighbour": {"marks", inPod, func(h *netlink.Handle, on netlink.Link, _ *pod) error {
 			return h.NeighDel(&netlink.Neigh{LinkIndex: on.Attrs().Index, IP: datapath.Gateway.AsSlice()})
 		}, []string{"pod: missing: ip neigh replace 169.254.1.1"}},
-		"pod MAC": {"marks", inPod, func(_ *testing.T, h *netlink.Handle, on netlink.Link, _ *pod) error {
+		"pod MAC": {"marks", inPod, func(h *netlink.Handle, on netlink.Link, _ *pod) error {
 			return h.LinkSetHardwareAddr(on, []byte{2, 0, 0, 0, 0, 9})
 		}, []string{"pod: link eth0: MAC is 02:00:00:00:00:09", "pod: missing: ip neigh"}}, // which the kernel forgets with the MAC
-		"pod link down": {"marks", inPod, func(_ *testing.T, h *netlink.Handle, on netlink.Link, _ *pod) error {
+		"pod link down": {"marks", inPod, func(h *netlink.Handle, on netlink.Link, _ *pod) error {
 			return h.LinkSetDown(on)
 		}, []string{"pod: link eth0: state is down", "pod: missing: ip neigh", "pod: missing: ip route"}},
 	}
@@ -73,7 +71,7 @@ func TestCheckNamesWhatWasTakenAway(t *testing.T) {
 			p := w.addedPod("a", "10.0.16.5", w.enis[0])
 			ns, link := test.where(w, p)
 			ns.Do(func() {
-				if err := test.take(t, ns.Netlink(), ns.Link(link), p); err != nil {
+				if err := test.take(ns.Netlink(), ns.Link(link), p); err != nil {
 					t.Fatal(err)
 				}
 			})
@@ -136,11 +134,9 @@ func (w *world) checkHost() []string {
 func TestApplyHostRepairsAPodsVeth(t *testing.T) {
 	w := newWorld(t, steering["marks"])
 	p := w.addedPod("a", "10.0.16.5", w.enis[0])
-	w.host.Do(func() {
-		if err := detachAll(w.host.Link(p.host.Links[0].Name).Attrs().Index); err != nil {
-			t.Fatal(err)
-		}
-	})
+	if err := detach(w.host.Netlink(), w.host.Link(p.host.Links[0].Name)); err != nil {
+		t.Fatal(err)
+	}
 	route := netlink.Route{Dst: ipNet(p.IPv4), Table: datapath.PodsTable, Scope: netlink.SCOPE_LINK}
 	if err := w.host.Netlink().RouteDel(&route); err != nil {
 		t.Fatal(err)
@@ -156,9 +152,9 @@ func TestApplyHostRepairsAPodsVeth(t *testing.T) {
 			t.Errorf("after: %q", differences)
 		}
 	}
-	programs, err := w.k.ingress(w.host.Link(p.host.Links[0].Name).Attrs().Index)
-	if err != nil || len(programs) != 1 {
-		t.Errorf("programs %v, %v: want one, applying again must not stack them", programs, err)
+	filters, err := w.host.Netlink().FilterList(w.host.Link(p.host.Links[0].Name), netlink.HANDLE_MIN_INGRESS)
+	if err != nil || len(filters) != 1 {
+		t.Errorf("filters %v, %v: want one, applying again must not stack them", filters, err)
 	}
 	w.reaches(p.NetNS, serverIP)
 }
@@ -186,20 +182,14 @@ func saysInOrder(t *testing.T, parts, said []string) {
 	}
 }
 
-// detachAll takes every program off the link, in the calling thread's namespace.
-func detachAll(index int) error {
-	found, err := tcx.QueryPrograms(tcx.QueryOptions{Target: index, Attach: ebpf.AttachTCXIngress})
+// detach takes the mark filter off a link.
+func detach(h *netlink.Handle, on netlink.Link) error {
+	filters, err := h.FilterList(on, netlink.HANDLE_MIN_INGRESS)
 	if err != nil {
 		return err
 	}
-	for _, p := range found.Programs {
-		prog, err := ebpf.NewProgramFromID(p.ID)
-		if err != nil {
-			return err
-		}
-		err = tcx.RawDetachProgram(tcx.RawDetachProgramOptions{Target: index, Program: prog, Attach: ebpf.AttachTCXIngress})
-		_ = prog.Close()
-		if err != nil {
+	for _, f := range filters {
+		if err := h.FilterDel(f); err != nil {
 			return err
 		}
 	}

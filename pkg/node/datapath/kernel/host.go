@@ -30,12 +30,12 @@ func (k *Kernel) ApplyHost(ctx context.Context, n datapath.NetNS) error {
 		if err := recognise(l, found); err != nil {
 			return fmt.Errorf("apply to host: %w", err)
 		}
-		alias, err := k.ensureMark(l, found)
+		mark, err := k.markRequests(l, found.index)
 		if err != nil {
 			return fmt.Errorf("apply to host: %w", err)
 		}
 		index[l.Name] = found.index
-		messages = append(messages, setLink(l, found.index, alias))
+		messages = append(append(messages, setLink(l, found.index)), mark...)
 	}
 	if err := inBatches(ctx, s, append(messages, content(n, index)...)); err != nil {
 		return fmt.Errorf("apply to host: %w", err)
@@ -52,24 +52,6 @@ func recognise(l datapath.Link, found *link) error {
 		return fmt.Errorf("link %s has MAC %s, not %s: another device has its place: %w", l.Name, found.MAC, l.MAC, unix.ENODEV)
 	}
 	return nil
-}
-
-// ensureMark attaches l's mark program where it is not, and returns the alias that says so.
-func (k *Kernel) ensureMark(l datapath.Link, found *link) (alias string, err error) {
-	if l.IngressMark.IsZero() {
-		return l.Alias, nil
-	}
-	if found.program != 0 && found.mark == l.IngressMark {
-		attached, err := attached(found, k.ingress)
-		if err != nil || attached {
-			return found.alias, err
-		}
-	}
-	alias, err = k.alias(l)
-	if err != nil {
-		return "", err
-	}
-	return alias, k.attach(found.index, l.IngressMark)
 }
 
 // RemoveENI takes away everything on the host that was for an ENI: its rules, its table and our address on its link. Call it

@@ -58,6 +58,7 @@ func Open(opts Options) (*Kernel, error) {
 	if err := k.inside(k.open); err != nil {
 		return nil, errors.Join(err, k.Close())
 	}
+	k.marksErr = k.probeMarks(context.Background()) // a few requests that nobody would want to interrupt
 	if k.marksErr != nil {
 		k.logger.Info("packets cannot be marked by eBPF, use a rule for each pod", "reason", k.marksErr)
 	}
@@ -77,7 +78,6 @@ func (k *Kernel) open() error {
 		return err
 	}
 	k.reaper = newReaper(s)
-	k.marksErr = k.marks.Probe()
 	return nil
 }
 

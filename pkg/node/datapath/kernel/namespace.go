@@ -8,8 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// inside runs f in the host's namespace. Only sockets and eBPF attachments need it, the first when they are made, the
-// second always: the kernel looks up the interface in the caller's namespace.
+// inside runs f in the host's namespace, for sockets, which stay in the namespace they were made in.
 func (k *Kernel) inside(f func() error) error {
 	if k.netns == nil {
 		return f()

@@ -5,25 +5,19 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
-	"slices"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
 	"github.com/onectl/onectl/pkg/node/datapath"
-	"github.com/onectl/onectl/pkg/node/datapath/bpf"
 )
 
 // link is a link as it is in the kernel.
 type link struct {
 	datapath.Link
-	index   int
-	peer    int    // index of a veth's other end, in its namespace
-	alias   string // the whole; owner, mark and program are its parts
-	owner   string
-	mark    datapath.Mark
-	program bpf.ProgramID
+	index int
+	peer  int // index of a veth's other end, in its namespace
 }
 
 // ours reports whether we made the link.
@@ -47,8 +41,7 @@ func parseLink(b []byte) *link {
 		case unix.IFLA_GROUP:
 			l.Group = a.uint32()
 		case unix.IFLA_IFALIAS:
-			l.alias = a.text()
-			l.owner, l.mark, l.program = parseAlias(l.alias)
+			l.Alias = a.text()
 		case unix.IFLA_AF_SPEC:
 			inet := find(attributes(a.value), unix.AF_INET)
 			conf := find(attributes(inet.value), inetConf).value // all settings, 4 bytes each, from number 1 on
@@ -56,7 +49,6 @@ func parseLink(b []byte) *link {
 			l.RPFilter = int(setting(conf, devconfRPFilter))
 		}
 	}
-	l.Alias = l.owner
 	return l
 }
 
@@ -99,22 +91,27 @@ func linksOf(ctx context.Context, s *socket, wanted []datapath.Link) (map[string
 	return found, nil
 }
 
-// observe reads what there is of the kinds and at the places of which want has something. ingress lists the programs of a
-// link; nil where there are none to look for.
-func observe(ctx context.Context, s *socket, want datapath.NetNS, ingress func(index int) ([]bpf.ProgramID, error)) (got datapath.NetNS, err error) {
+// observe reads what there is of the kinds and at the places of which want has something.
+func (k *Kernel) observe(ctx context.Context, s *socket, want datapath.NetNS) (got datapath.NetNS, err error) {
 	links, err := linksOf(ctx, s, want.Links)
 	if err != nil {
 		return got, err
 	}
 	devs := make(map[int]string, len(links))
-	for name, l := range links {
-		devs[l.index] = name
-		marked, err := attached(l, ingress)
-		if err != nil {
-			return got, err
+	for _, w := range want.Links {
+		l, there := links[w.Name]
+		if !there {
+			continue
 		}
-		if marked {
-			l.IngressMark = l.mark
+		devs[l.index] = l.Name
+		if !w.IngressMark.IsZero() {
+			marked, err := k.marked(ctx, s, l.index, w.IngressMark)
+			if err != nil {
+				return got, err
+			}
+			if marked {
+				l.IngressMark = w.IngressMark
+			}
 		}
 		got.Links = append(got.Links, l.Link)
 	}
@@ -139,15 +136,6 @@ func observe(ctx context.Context, s *socket, want datapath.NetNS, ingress func(i
 		got.Rules, err = rulesOf(ctx, s, false)
 	}
 	return got, err
-}
-
-// attached reports whether the program that l's alias names is at its hook. ingress lists those; nil: none are looked for.
-func attached(l *link, ingress func(index int) ([]bpf.ProgramID, error)) (bool, error) {
-	if l.program == 0 || ingress == nil {
-		return false, nil
-	}
-	programs, err := ingress(l.index)
-	return slices.Contains(programs, l.program), err
 }
 
 // place is where to look for routes.

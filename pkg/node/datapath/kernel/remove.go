@@ -145,7 +145,7 @@ func (r *reaper) present(ctx context.Context, links []datapath.Link) (indexes []
 			if reply == nil {
 				continue
 			}
-			if found := parseLink(reply); found.ours() && (links[i].Alias == "" || found.owner == "" || found.owner == links[i].Alias) {
+			if found := parseLink(reply); found.ours() && (links[i].Alias == "" || found.Alias == "" || found.Alias == links[i].Alias) {
 				indexes = append(indexes, found.index)
 			}
 		}

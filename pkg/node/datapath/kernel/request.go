@@ -37,7 +37,8 @@ func request(kind, flags int, what string, header nl.NetlinkRequestData, attrs .
 	return m
 }
 
-// createVeth makes both ends of a veth where they belong, the host's end up. The pod's end cannot be set up here (the kernel
+// createVeth makes both ends of a veth where they belong, the host's end up, with an index that the kernel chooses unless it
+// is given; without a netns (-1) both are on the host. The pod's end cannot be set up here (the kernel
 // says ENOTCONN), nor can the alias and the IPv4 settings be given.
 func createVeth(l datapath.Link, index, netns int) message {
 	header := nl.NewIfInfomsg(unix.AF_UNSPEC)
@@ -46,7 +47,9 @@ func createVeth(l datapath.Link, index, netns int) message {
 	info.AddRtAttr(nl.IFLA_INFO_KIND, nl.NonZeroTerminated("veth"))
 	peer := info.AddRtAttr(nl.IFLA_INFO_DATA, nil).AddRtAttr(nl.VETH_INFO_PEER, nil)
 	nl.NewIfInfomsgChild(peer, unix.AF_UNSPEC)
-	peer.AddRtAttr(unix.IFLA_NET_NS_FD, nl.Uint32Attr(uint32(netns)))
+	if netns >= 0 {
+		peer.AddRtAttr(unix.IFLA_NET_NS_FD, nl.Uint32Attr(uint32(netns)))
+	}
 	for _, a := range naming(l.Peer, l.PeerMAC, l.MTU) {
 		peer.AddChild(a)
 	}
@@ -67,15 +70,15 @@ func naming(name, mac string, mtu int) []*nl.RtAttr {
 
 // setLink sets a link that exists up, with its MTU, alias, group and IPv4 settings. The settings go by netlink since /proc/sys
 // is read-only in a container.
-func setLink(l datapath.Link, index int, alias string) message {
+func setLink(l datapath.Link, index int) message {
 	header := nl.NewIfInfomsg(unix.AF_UNSPEC)
 	header.Index, header.Flags, header.Change = int32(index), unix.IFF_UP, unix.IFF_UP
 	var attrs []*nl.RtAttr
 	if l.MTU != 0 {
 		attrs = append(attrs, nl.NewRtAttr(unix.IFLA_MTU, nl.Uint32Attr(uint32(l.MTU))))
 	}
-	if alias != "" {
-		attrs = append(attrs, nl.NewRtAttr(unix.IFLA_IFALIAS, []byte(alias)))
+	if l.Alias != "" {
+		attrs = append(attrs, nl.NewRtAttr(unix.IFLA_IFALIAS, []byte(l.Alias)))
 	}
 	if l.Group != 0 {
 		attrs = append(attrs, nl.NewRtAttr(unix.IFLA_GROUP, nl.Uint32Attr(l.Group)))

@@ -36,7 +36,7 @@ func (k *Kernel) Owned(ctx context.Context) ([]Owned, error) {
 	var owned []Owned
 	for _, l := range links {
 		if l.ours() {
-			containerID, ifName, _ := strings.Cut(strings.TrimPrefix(l.owner, datapath.AliasPrefix), "/")
+			containerID, ifName, _ := strings.Cut(strings.TrimPrefix(l.Alias, datapath.AliasPrefix), "/")
 			at[l.index] = len(owned)
 			owned = append(owned, Owned{HostIf: l.Name, ContainerID: containerID, IfName: ifName})
 		}
@@ -113,8 +113,8 @@ func (k *Kernel) strayVeths(ctx context.Context, want datapath.NetNS) (stray dat
 		kept[l.Name] = l.Alias
 	}
 	for _, l := range links {
-		if alias, ok := kept[l.Name]; l.ours() && (!ok || alias != l.owner) {
-			stray.Links = append(stray.Links, datapath.Link{Name: l.Name, Alias: l.owner, Group: datapath.Group})
+		if alias, ok := kept[l.Name]; l.ours() && (!ok || alias != l.Alias) {
+			stray.Links = append(stray.Links, datapath.Link{Name: l.Name, Alias: l.Alias, Group: datapath.Group})
 		}
 	}
 	return stray, err

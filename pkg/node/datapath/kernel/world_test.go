@@ -58,7 +58,7 @@ func newWorld(t testing.TB, opts datapath.Options) *world {
 	w.sysctl(w.host, "ipv4/conf/all/rp_filter", "1") // a hardened node
 	w.k = w.open()
 	if err := w.k.MarksError(); err != nil && !opts.PerPodRules {
-		t.Skipf("no tcx here: %v", err)
+		t.Skipf("no clsact with eBPF here: %v", err)
 	}
 	if err := w.k.ApplyHost(t.Context(), w.hostContent()); err != nil {
 		t.Fatal(err)
@@ -176,7 +176,7 @@ func (w *world) state() []string {
 	}
 	var lines []string
 	for _, l := range links {
-		lines = append(lines, fmt.Sprintf("link %d %s %q group %d", l.index, l.Name, l.alias, l.Group))
+		lines = append(lines, fmt.Sprintf("link %d %s %q group %d", l.index, l.Name, l.Alias, l.Group))
 	}
 	rules, err := rulesOf(w.t.Context(), s, false)
 	if err != nil {
