@@ -20,7 +20,7 @@ type before struct {
 func shared() []string {
 	return []string{
 		"/etc/docker/key.json", "/etc/docker", "/opt/containerd/bin", "/opt/containerd/lib", "/opt/containerd",
-		"/run/containerd/s", "/run/containerd", "/run/docker/runtime-runc", "/run/docker",
+		"/run/containerd/s", "/run/containerd", "/run/docker/runtime-runc", "/run/docker/plugins", "/run/docker",
 	}
 }
 
