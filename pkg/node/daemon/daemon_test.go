@@ -1,0 +1,328 @@
+package daemon
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/onectl/onectl/pkg/node/cni"
+	"github.com/onectl/onectl/pkg/node/datapath"
+	"github.com/onectl/onectl/pkg/node/pool"
+)
+
+const nothing = "pool map[] ledger 0 memory 0 kernel map[]"
+
+func TestAddRecordsBeforeItActsAndDelForgetsBeforeItReleases(t *testing.T) {
+	b := newBench(t)
+	if reply := b.ask(t, request(cni.Add, "c1")); reply.Error != nil {
+		t.Fatal(reply.Error)
+	}
+	want := []string{"pool.Allocate c1/eth0", "ledger.Put c1/eth0", "kernel.Add terway:c1/eth0"}
+	if diff := cmp.Diff(want, b.script.taken()); diff != "" {
+		t.Error(diff)
+	}
+	if reply := b.ask(t, request(cni.Del, "c1")); reply.Error != nil {
+		t.Fatal(reply.Error)
+	}
+	want = []string{"kernel.Remove terway:c1/eth0", "ledger.Delete c1/eth0", "pool.Release c1/eth0"}
+	if diff := cmp.Diff(want, b.script.taken()); diff != "" {
+		t.Error(diff)
+	}
+	if got := b.state(); got != nothing {
+		t.Error(got)
+	}
+}
+
+func TestFailedAddLeavesNothing(t *testing.T) {
+	for _, call := range []string{"pool.Allocate", "ledger.Put", "kernel.Add"} {
+		t.Run(call, func(t *testing.T) {
+			b := newBench(t)
+			b.script.breaks(call, errBroken)
+			reply := b.ask(t, request(cni.Add, "c1"))
+			if reply.Error == nil || reply.Error.Code != cni.CodeTryLater || !strings.Contains(reply.Error.Msg, "pod default/web-0") || !strings.Contains(reply.Error.Msg, errBroken.Error()) {
+				t.Errorf("reply %+v", reply.Error)
+			}
+			if got := b.state(); got != nothing {
+				t.Error(got)
+			}
+		})
+	}
+}
+
+func TestWhatUndoCannotTakeBackStaysRecordedForDel(t *testing.T) {
+	b := newBench(t)
+	b.script.breaks("kernel.Add", errBroken)
+	b.script.breaks("kernel.Remove", errBroken)
+	b.ask(t, request(cni.Add, "c1"))
+	if got := b.state(); got != "pool map[c1/eth0:10.0.16.1] ledger 1 memory 1 kernel map[]" {
+		t.Errorf("the address may be granted again though the kernel may hold it: %s", got)
+	}
+	b.script.breaks("kernel.Remove", nil)
+	if reply := b.ask(t, request(cni.Del, "c1")); reply.Error != nil {
+		t.Fatal(reply.Error)
+	}
+	if got := b.state(); got != nothing {
+		t.Error(got)
+	}
+}
+
+func TestDelThatFailsIsFinishedByTheNext(t *testing.T) {
+	for _, call := range []string{"kernel.Remove", "ledger.Delete", "pool.Release"} {
+		t.Run(call, func(t *testing.T) {
+			b := newBench(t)
+			b.ask(t, request(cni.Add, "c1"))
+			b.script.breaks(call, errBroken)
+			if reply := b.ask(t, request(cni.Del, "c1")); reply.Error == nil {
+				t.Error("DEL hid a failure: kubelet would not repeat it")
+			}
+			b.script.breaks(call, nil)
+			for range 2 {
+				if reply := b.ask(t, request(cni.Del, "c1")); reply.Error != nil {
+					t.Error(reply.Error)
+				}
+			}
+			if got := b.state(); got != nothing {
+				t.Error(got)
+			}
+		})
+	}
+}
+
+func TestRepeatedAddGivesTheSameAnswer(t *testing.T) {
+	b := newBench(t)
+	first := b.ask(t, request(cni.Add, "c1"))
+	again := b.ask(t, request(cni.Add, "c1"))
+	if diff := cmp.Diff(string(first.Result), string(again.Result)); diff != "" || first.Error != nil {
+		t.Errorf("%v %s", first.Error, diff)
+	}
+}
+
+func TestRepeatedAddOfAVanishedAddressGetsAnother(t *testing.T) {
+	b := newBench(t)
+	b.ask(t, request(cni.Add, "c1"))
+	b.pool.status.Vanished = []pool.Holding{{Owner: "c1/eth0", ENI: "eni-1", IPv4: netip.MustParseAddr("10.0.16.1")}}
+	b.script.taken()
+	if reply := b.ask(t, request(cni.Add, "c1")); reply.Error != nil {
+		t.Fatal(reply.Error)
+	}
+	want := []string{
+		"kernel.Remove terway:c1/eth0", "ledger.Delete c1/eth0", "pool.Release c1/eth0",
+		"pool.Allocate c1/eth0", "ledger.Put c1/eth0", "kernel.Add terway:c1/eth0",
+	}
+	if diff := cmp.Diff(want, b.script.taken()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestLateDelKeepsTheNewerSandbox(t *testing.T) {
+	b := newBench(t)
+	b.ask(t, request(cni.Add, "old"))
+	b.ask(t, request(cni.Add, "new"))
+	if reply := b.ask(t, request(cni.Del, "old")); reply.Error != nil {
+		t.Fatal(reply.Error)
+	}
+	veth := datapath.HostIfName("default", "web-0", "eth0")
+	if got := b.kernel.links[veth]; got != "terway:new/eth0" {
+		t.Errorf("host veth is %q's", got)
+	}
+	if _, found := b.record("new/eth0"); !found {
+		t.Error("the new sandbox's record is gone")
+	}
+}
+
+func TestAddThatItsPluginGaveUpIsUndone(t *testing.T) {
+	b := newBench(t)
+	b.pool.block = make(chan struct{})
+	ctx, cancel := context.WithCancelCause(t.Context())
+	done := make(chan cni.Reply)
+	go func() { done <- b.Answer(ctx, request(cni.Add, "c1"), cni.Sandbox{}) }()
+	cancel(errPluginGone)
+	if reply := <-done; reply.Error == nil {
+		t.Error("no error")
+	}
+	for _, call := range b.script.taken() {
+		if strings.HasPrefix(call, "event") {
+			t.Errorf("nobody asked any more, and there is %q", call)
+		}
+	}
+	if got := b.state(); got != nothing {
+		t.Error(got)
+	}
+}
+
+func TestRequestsOfOneSandboxWaitForEachOther(t *testing.T) {
+	b := newBench(t)
+	b.pool.block = make(chan struct{})
+	added := make(chan cni.Reply)
+	go func() { added <- b.Answer(t.Context(), request(cni.Add, "c1"), cni.Sandbox{}) }()
+	for len(b.locks.names()) == 0 { // until ADD has the lock
+	}
+	short, cancel := context.WithCancel(t.Context())
+	cancel()
+	if reply := b.Answer(short, request(cni.Del, "c1"), cni.Sandbox{}); reply.Error == nil {
+		t.Error("DEL did not wait for the ADD in progress")
+	}
+	other := request(cni.Del, "c2")
+	other.Args.PodName = "web-1"
+	if reply := b.ask(t, other); reply.Error != nil {
+		t.Errorf("DEL of another pod waited: %v", reply.Error)
+	}
+	close(b.pool.block)
+	if reply := <-added; reply.Error != nil {
+		t.Error(reply.Error)
+	}
+}
+
+func (k *keyed) names() map[string]*lock {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	names := map[string]*lock{}
+	for name, l := range k.locks {
+		if len(l.held) > 0 {
+			names[name] = l
+		}
+	}
+	return names
+}
+
+func TestFailedAddIsToldAtThePodWithTheSameTextEachTime(t *testing.T) {
+	b := newBench(t)
+	var told []string
+	for _, id := range []string{"c1", "c2"} {
+		b.script.breaks("pool.Allocate", &pool.Error{Owner: id + "/eth0", Reason: pool.Exhausted, Subject: "vsw-1"})
+		b.ask(t, request(cni.Add, id))
+		for _, call := range b.script.taken() {
+			if strings.HasPrefix(call, "event") {
+				told = append(told, call)
+			}
+		}
+	}
+	want := "event default/web-0 uid-0 AllocIPFailed: allocate address: no free address in vSwitch vsw-1; " +
+		(&pool.Error{Reason: pool.Exhausted}).Hint()
+	if diff := cmp.Diff([]string{want, want}, told); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestCheckTellsEveryDifference(t *testing.T) {
+	b := newBench(t)
+	b.ask(t, request(cni.Add, "c1"))
+	if reply := b.ask(t, request(cni.Check, "c1")); reply.Error != nil {
+		t.Fatalf("CHECK of what ADD left: %v", reply.Error)
+	}
+	b.kernel.differences = []string{"host: link calia is missing"}
+	b.pool.status.Vanished = []pool.Holding{{Owner: "c1/eth0"}}
+	r := request(cni.Check, "c1")
+	r.Config = json.RawMessage(`{"cniVersion":"1.1.0","prevResult":{"ips":[{"address":"10.0.16.77/32"}]}}`)
+	reply := b.ask(t, r)
+	if reply.Error == nil {
+		t.Fatal("CHECK succeeded")
+	}
+	want := "host: link calia is missing; address 10.0.16.1 is not assigned to ENI eni-1 any more; the runtime remembers another address than 10.0.16.1"
+	if diff := cmp.Diff(want, reply.Error.Details); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestStatus(t *testing.T) {
+	exhausted := []pool.Problem{{Reason: pool.Exhausted, Subject: "vsw-1", Message: "no free address; add a vSwitch"}}
+	gone := []pool.Holding{{Owner: "c1/eth0"}}
+	tests := []struct {
+		name   string
+		status pool.Status
+		code   uint
+	}{
+		{"not read yet", pool.Status{}, cni.CodeUnavailable},
+		{"idle addresses", pool.Status{Ready: true, Idle: 1, Problems: exhausted}, 0},
+		{"addresses on the way", pool.Status{Ready: true, Coming: 1, Problems: exhausted}, 0},
+		{"nothing wrong", pool.Status{Ready: true}, 0},
+		{"exhausted", pool.Status{Ready: true, Problems: exhausted}, cni.CodeUnavailable},
+		{"exhausted, and pods without network", pool.Status{Ready: true, Problems: exhausted, Vanished: gone}, cni.CodeLimited},
+		{"all that the instance carries is used", pool.Status{Ready: true, Used: 45, Capacity: 45, Problems: []pool.Problem{{Reason: pool.Full}}}, 0},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			b := newBench(t)
+			b.pool.status = test.status
+			reply := b.ask(t, cni.Request{Version: cni.Version, Verb: cni.Status})
+			var got uint
+			if reply.Error != nil {
+				got = reply.Error.Code
+			}
+			if got != test.code {
+				t.Errorf("code %d, want %d: %v", got, test.code, reply.Error)
+			}
+		})
+	}
+}
+
+func TestGCGoesOnPastAFailureAndNeedsAList(t *testing.T) {
+	b := newBench(t)
+	for _, id := range []string{"c1", "c2", "c3"} {
+		r := request(cni.Add, id)
+		r.Args.PodName = id
+		b.ask(t, r)
+	}
+	gc := cni.Request{Version: cni.Version, Verb: cni.GC, Config: json.RawMessage(`{"name":"terway"}`)}
+	if reply := b.ask(t, gc); reply.Error == nil || len(b.ledger.records) != 3 {
+		t.Errorf("GC without a list: %v, %d records left", reply.Error, len(b.ledger.records))
+	}
+	b.script.breaks("pool.Release", errBroken)
+	gc.Config = json.RawMessage(`{"name":"terway","cni.dev/valid-attachments":[{"containerID":"c2","ifname":"eth0"}]}`)
+	reply := b.ask(t, gc)
+	if reply.Error == nil || strings.Count(reply.Error.Msg, errBroken.Error()) != 2 {
+		t.Errorf("GC = %v, want both failures", reply.Error)
+	}
+	if _, kept := b.ledger.records["c2/eth0"]; !kept || len(b.ledger.records) != 1 {
+		t.Errorf("left: %v", b.ledger.records)
+	}
+}
+
+func TestResultIsOfTheVersionAskedFor(t *testing.T) {
+	for _, version := range []string{"0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"} {
+		b := newBench(t)
+		r := request(cni.Add, "c1")
+		r.Config = json.RawMessage(`{"cniVersion":"` + version + `"}`)
+		reply := b.ask(t, r)
+		if reply.Error != nil {
+			t.Errorf("%s: %v", version, reply.Error)
+			continue
+		}
+		var got struct {
+			CNIVersion string
+			Interfaces []struct{ Name, Mac, Sandbox string }
+			IPs        []struct {
+				Version, Address, Gateway string
+				Interface                 int
+			}
+			Routes []struct{ Dst, GW string }
+		}
+		if err := json.Unmarshal(reply.Result, &got); err != nil {
+			t.Fatal(err)
+		}
+		if got.CNIVersion != version || len(got.Interfaces) != 2 || got.Interfaces[1].Sandbox != "/run/netns/c1" || got.Interfaces[0].Mac == "" ||
+			got.IPs[0].Address != "10.0.16.1/32" || got.IPs[0].Gateway != "169.254.1.1" || got.IPs[0].Interface != 1 ||
+			got.Routes[0].Dst != "0.0.0.0/0" || got.Routes[0].GW != "169.254.1.1" {
+			t.Errorf("%s: %s", version, reply.Result)
+		}
+	}
+	b := newBench(t)
+	r := request(cni.Add, "c1")
+	r.Config = json.RawMessage(`{"cniVersion":"7.0.0"}`)
+	if reply := b.ask(t, r); reply.Error == nil || reply.Error.Code != cni.CodeIncompatible {
+		t.Errorf("version 7.0.0: %v", reply.Error)
+	}
+}
+
+func TestErrorsKeepTheirCode(t *testing.T) {
+	b := newBench(t)
+	b.script.breaks("kernel.Add", errors.Join(errBroken, &cni.Error{Code: cni.CodeInvalidNetNS, Msg: "gone"}))
+	if reply := b.ask(t, request(cni.Add, "c1")); reply.Error == nil || reply.Error.Code != cni.CodeInvalidNetNS {
+		t.Errorf("reply %v", reply.Error)
+	}
+}

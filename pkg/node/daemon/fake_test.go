@@ -1,0 +1,283 @@
+package daemon
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/onectl/onectl/pkg/cloud"
+	"github.com/onectl/onectl/pkg/node/cni"
+	"github.com/onectl/onectl/pkg/node/datapath"
+	"github.com/onectl/onectl/pkg/node/ledger"
+	"github.com/onectl/onectl/pkg/node/pool"
+)
+
+var errBroken = errors.New("broken on purpose")
+
+// script notes what happens in which order, and fails where a test says.
+type script struct {
+	mu    sync.Mutex
+	calls []string
+	fail  map[string]error // by call, "kernel.Add"
+}
+
+func (s *script) note(call, about string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.calls = append(s.calls, call+" "+about)
+	return s.fail[call]
+}
+
+func (s *script) taken() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	taken := s.calls
+	s.calls = nil
+	return taken
+}
+
+func (s *script) breaks(call string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.fail == nil {
+		s.fail = map[string]error{}
+	}
+	s.fail[call] = err
+}
+
+// fakePool grants 10.0.16.1, .2, … and never one address to two owners.
+type fakePool struct {
+	*script
+	held   map[string]netip.Addr
+	status pool.Status
+	block  chan struct{} // when set, Allocate waits for it or for ctx
+}
+
+func (p *fakePool) Allocate(ctx context.Context, owner string, _ netip.Addr) (pool.Lease, error) {
+	if p.block != nil {
+		select {
+		case <-p.block:
+		case <-ctx.Done():
+			return pool.Lease{}, context.Cause(ctx)
+		}
+	}
+	if err := p.note("pool.Allocate", owner); err != nil {
+		return pool.Lease{}, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	ip, ok := p.held[owner]
+	for next := netip.MustParseAddr("10.0.16.1"); !ok; next = next.Next() {
+		if !slices.Contains(values(p.held), next) {
+			ip, ok = next, true
+		}
+	}
+	p.held[owner] = ip
+	return pool.Lease{IPv4: ip, ENI: cloud.ENI{ID: "eni-1", MAC: "00:16:3e:00:00:01"}}, nil
+}
+
+func values(m map[string]netip.Addr) (all []netip.Addr) {
+	for _, v := range m {
+		all = append(all, v)
+	}
+	return all
+}
+
+func (p *fakePool) Release(_ context.Context, owner string) error {
+	if err := p.note("pool.Release", owner); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.held, owner)
+	return nil
+}
+
+func (p *fakePool) Status() pool.Status {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.status
+}
+
+type fakeLedger struct {
+	*script
+	records map[string]ledger.Record
+}
+
+func (l *fakeLedger) Put(r ledger.Record) error {
+	if err := l.note("ledger.Put", r.Owner()); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.records[r.Owner()] = r
+	return nil
+}
+
+func (l *fakeLedger) Delete(owner string) error {
+	if err := l.note("ledger.Delete", owner); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.records, owner)
+	return nil
+}
+
+// fakeKernel keeps host veths by name, with whose they are, as the kernel does.
+type fakeKernel struct {
+	*script
+	links       map[string]string // host veth to alias
+	differences []string
+	enis        []string // what ApplyHost was given, as commands
+}
+
+func (k *fakeKernel) Add(_ context.Context, _ cni.Sandbox, host, _ datapath.NetNS) error {
+	if err := k.note("kernel.Add", host.Links[0].Alias); err != nil {
+		return err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.links[host.Links[0].Name] = host.Links[0].Alias
+	return nil
+}
+
+func (k *fakeKernel) Check(_ context.Context, _ cni.Sandbox, host, _ datapath.NetNS) ([]string, error) {
+	if err := k.note("kernel.Check", host.Links[0].Alias); err != nil {
+		return nil, err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.differences, nil
+}
+
+func (k *fakeKernel) Remove(_ context.Context, host datapath.NetNS) error {
+	if err := k.note("kernel.Remove", host.Links[0].Alias); err != nil {
+		return err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.links[host.Links[0].Name] == host.Links[0].Alias {
+		delete(k.links, host.Links[0].Name)
+	}
+	return nil
+}
+
+func (k *fakeKernel) Owned(context.Context) ([]Attachment, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	var all []Attachment
+	for name, alias := range k.links {
+		dir, ifName := filepath.Split(alias[len(datapath.AliasPrefix):])
+		all = append(all, Attachment{ContainerID: filepath.Clean(dir), IfName: ifName, HostIf: name})
+	}
+	return all, k.fail["kernel.Owned"]
+}
+
+func (k *fakeKernel) LinkByMAC(ctx context.Context, mac string) (string, int, int, error) {
+	if err := k.note("kernel.LinkByMAC", mac); err != nil {
+		return "", 0, 0, err
+	}
+	if mac == "00:16:3e:00:00:99" { // attached in the cloud, never seen on the node
+		<-ctx.Done()
+		return "", 0, 0, context.Cause(ctx)
+	}
+	return "eth1", 3, 1500, nil
+}
+
+func (k *fakeKernel) ApplyHost(_ context.Context, host datapath.NetNS) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.enis = append(k.enis, host.String())
+	return k.fail["kernel.ApplyHost"]
+}
+
+func (k *fakeKernel) RemoveENI(_ context.Context, eni datapath.ENI) error {
+	return k.note("kernel.RemoveENI", eni.ID)
+}
+
+// fakeEvents keeps events as text.
+type fakeEvents struct{ *script }
+
+func (e fakeEvents) Pod(namespace, name, uid, reason, message string) {
+	e.note("event", fmt.Sprintf("%s/%s %s %s: %s", namespace, name, uid, reason, message))
+}
+
+func (e fakeEvents) Node(reason, message string) { e.note("event", "node "+reason+": "+message) }
+
+// fakeClock stands still until it is moved.
+type fakeClock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (c *fakeClock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *fakeClock) After(time.Duration) <-chan time.Time { return make(chan time.Time) }
+
+// bench is a daemon on fakes.
+type bench struct {
+	*Daemon
+	script *script
+	pool   *fakePool
+	ledger *fakeLedger
+	kernel *fakeKernel
+}
+
+func newBench(t *testing.T, records ...ledger.Record) *bench {
+	t.Helper()
+	s := &script{}
+	b := &bench{script: s, pool: &fakePool{script: s, held: map[string]netip.Addr{}, status: pool.Status{Ready: true, Idle: 1}},
+		ledger: &fakeLedger{script: s, records: map[string]ledger.Record{}}, kernel: &fakeKernel{script: s, links: map[string]string{}}}
+	for _, r := range records {
+		b.pool.held[r.Owner()], b.ledger.records[r.Owner()] = r.IPv4, r
+	}
+	slots, err := OpenSlots(filepath.Join(t.TempDir(), "slots.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	enis := NewENIs(b.kernel, slots, datapath.Options{}, 0, slog.New(slog.DiscardHandler))
+	vswitch := cloud.VSwitch{ID: "vsw-1", CIDR: netip.MustParsePrefix("10.0.16.0/24")}
+	if err := enis.ENIReady(t.Context(), cloud.ENI{ID: "eni-1", MAC: "00:16:3e:00:00:01"}, vswitch); err != nil {
+		t.Fatal(err)
+	}
+	b.Daemon = New(Options{
+		Pool: b.pool, Ledger: b.ledger, Records: records, Kernel: b.kernel, ENIs: enis, Events: fakeEvents{s},
+		Clock: &fakeClock{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)},
+	})
+	s.taken()
+	return b
+}
+
+// request is one of sandbox id of pod default/web-0.
+func request(verb cni.Verb, id string) cni.Request {
+	return cni.Request{
+		Version: cni.Version, Verb: verb, ContainerID: id, IfName: "eth0", NetNS: "/run/netns/" + id,
+		Args:   cni.Args{PodNamespace: "default", PodName: "web-0", PodUID: "uid-0"},
+		Config: json.RawMessage(`{"cniVersion":"1.1.0","name":"terway"}`),
+	}
+}
+
+func (b *bench) ask(t *testing.T, r cni.Request) cni.Reply {
+	t.Helper()
+	return b.Answer(t.Context(), r, cni.Sandbox{})
+}
+
+// state is all that is held anywhere: pool, ledger and kernel.
+func (b *bench) state() string {
+	b.script.mu.Lock()
+	defer b.script.mu.Unlock()
+	return fmt.Sprintf("pool %v ledger %d memory %d kernel %v", b.pool.held, len(b.ledger.records), len(b.held), b.kernel.links)
+}

@@ -1,0 +1,115 @@
+package daemon
+
+import (
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/onectl/onectl/pkg/node/datapath"
+	"github.com/onectl/onectl/pkg/node/ledger"
+)
+
+func recordAt(netns string) ledger.Record {
+	return ledger.Record{ContainerID: "c1", IfName: "eth0", PodNamespace: "default", PodName: "web-0", NetNS: netns,
+		HostIf: datapath.HostIfName("default", "web-0", "eth0"), ENI: "eni-1", ENIMAC: "00:16:3e:00:00:01", IPv4: netip.MustParseAddr("10.0.16.1")}
+}
+
+func (b *bench) sweep(t *testing.T) {
+	t.Helper()
+	if err := b.sweepOnce(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestSweepReleasesWhatIsGoneAtTwoLooks(t *testing.T) {
+	b := newBench(t, recordAt(filepath.Join(t.TempDir(), "absent")))
+	b.sweep(t)
+	if len(b.ledger.records) != 1 {
+		t.Error("released after one look: an ADD may be between record and link")
+	}
+	b.sweep(t)
+	if got := b.state(); got != nothing {
+		t.Errorf("after two looks: %s", got)
+	}
+}
+
+func TestSweepKeepsWhatIsThereInAnyWay(t *testing.T) {
+	there := filepath.Join(t.TempDir(), "netns")
+	if err := os.WriteFile(there, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tests := map[string]struct {
+		netns string
+		link  bool
+	}{
+		"namespace only": {there, false},
+		"link only":      {there + "-absent", true},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			r := recordAt(test.netns)
+			b := newBench(t, r)
+			if test.link {
+				b.kernel.links[r.HostIf] = datapath.Alias(r.ContainerID, r.IfName)
+			}
+			for range 3 {
+				b.sweep(t)
+			}
+			if len(b.ledger.records) != 1 {
+				t.Error("a sandbox that is there was released")
+			}
+		})
+	}
+}
+
+func TestSweepReleasesTheOlderSandboxWhoseVethGaveWay(t *testing.T) {
+	r := recordAt("/absent")
+	b := newBench(t, r)
+	b.kernel.links[r.HostIf] = datapath.Alias("newer", "eth0") // the same name, another sandbox
+	newer := r
+	newer.ContainerID = "newer"
+	if err := b.put(newer); err != nil {
+		t.Fatal(err)
+	}
+	b.sweep(t)
+	b.sweep(t)
+	if _, left := b.ledger.records["c1/eth0"]; left || len(b.ledger.records) != 1 {
+		t.Errorf("records: %v", b.ledger.records)
+	}
+	if len(b.kernel.links) != 1 {
+		t.Error("the newer sandbox's link was removed")
+	}
+}
+
+func TestSweepRemovesLinksThatNoRecordKnowsAtTwoLooks(t *testing.T) {
+	b := newBench(t)
+	b.kernel.links["cali0"] = datapath.Alias("lost", "eth0")
+	b.sweep(t)
+	if len(b.kernel.links) != 1 {
+		t.Error("removed after one look")
+	}
+	b.sweep(t)
+	if len(b.kernel.links) != 0 {
+		t.Error("still there after two looks")
+	}
+}
+
+func TestSweepMakesTheHostsRulesAgain(t *testing.T) {
+	b := newBench(t)
+	before := len(b.kernel.enis)
+	b.sweep(t)
+	if len(b.kernel.enis) != before+1 || !strings.Contains(b.kernel.enis[before], "ip rule add priority 512") {
+		t.Errorf("applied: %q", b.kernel.enis[before:])
+	}
+}
+
+func TestSweepGoesOnWhenOneReleaseFails(t *testing.T) {
+	b := newBench(t, recordAt("/absent"))
+	b.sweep(t)
+	b.script.breaks("pool.Release", errBroken)
+	if err := b.sweepOnce(t.Context()); err == nil || !strings.Contains(err.Error(), errBroken.Error()) {
+		t.Errorf("sweep hid a failure: %v", err)
+	}
+}
