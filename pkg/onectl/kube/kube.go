@@ -192,12 +192,11 @@ func (c *Client) Delete(ctx context.Context, gvk schema.GroupVersionKind, namesp
 	return c.fail("delete", gvk, namespace, name, err)
 }
 
-// Until calls done, at once and then again and again, until it reports true, fails, or ctx ends. A server that cannot be
-// reached or is overloaded for a while does not end the wait; when ctx ends, its error is joined with the last of those.
+// Until calls done, at once and then again and again, until it reports true, fails, or ctx ends. The pauses grow to
+// Options.Poll, so what is quick is seen soon. A server that cannot be reached or is overloaded for a while does not end the
+// wait; when ctx ends, its error is joined with the last of those.
 func (c *Client) Until(ctx context.Context, done func(context.Context) (bool, error)) error {
-	ticker := time.NewTicker(c.poll)
-	defer ticker.Stop()
-	for {
+	for pause := c.poll / 16; ; pause = min(2*pause, c.poll) {
 		over, err := done(ctx)
 		if over || (err != nil && ctx.Err() == nil && !passing(err)) {
 			return err
@@ -205,7 +204,7 @@ func (c *Client) Until(ctx context.Context, done func(context.Context) (bool, er
 		select {
 		case <-ctx.Done():
 			return errors.Join(ctx.Err(), err)
-		case <-ticker.C:
+		case <-time.After(pause):
 		}
 	}
 }

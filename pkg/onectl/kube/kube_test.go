@@ -111,12 +111,12 @@ func TestUpdateOfAnOldCopyConflicts(t *testing.T) {
 func TestUntilOutlivesAServerThatIsAwayForAWhile(t *testing.T) {
 	server := kubetest.Start(t)
 	away := 3
-	server.Refuse = func(string, string, string) *apierrors.StatusError {
+	server.SetRefuse(func(string, string, string) *apierrors.StatusError {
 		if away--; away >= 0 {
 			return apierrors.NewServiceUnavailable("restarting")
 		}
 		return nil
-	}
+	})
 	client := open(t, server)
 	looks := 0
 	err := client.Until(t.Context(), func(ctx context.Context) (bool, error) {

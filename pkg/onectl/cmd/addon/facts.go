@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -33,15 +34,17 @@ func (o *installOptions) facts(ctx context.Context, k cmdutil.Kube) (facts addon
 	return facts, facts.Check()
 }
 
+// vSwitches asks for all vSwitches of the VPC, which is one call where asking for each by its ID would be several.
 func vSwitches(ctx context.Context, c cmdutil.Clusters, cluster cloud.Cluster) ([]cloud.VSwitch, error) {
 	ids := addon.PodVSwitches(cluster)
 	if len(ids) == 0 {
 		return nil, nil // the configuration may name them
 	}
-	found, err := c.DescribeVSwitches(ctx, ids, cluster.VPCID)
+	found, err := c.DescribeVSwitches(ctx, nil, cluster.VPCID)
 	if err != nil {
 		return nil, err
 	}
+	found = slices.DeleteFunc(found, func(v cloud.VSwitch) bool { return !slices.Contains(ids, v.ID) })
 	if len(found) < len(ids) {
 		return nil, fmt.Errorf("registered cluster %s has vSwitches %v, of which VPC %s has %d: the others were deleted; name the ones to use with --set 'vswitches={\"ZONE\":[\"VSWITCH\"]}'", cluster.ID, ids, cluster.VPCID, len(found))
 	}

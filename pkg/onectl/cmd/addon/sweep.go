@@ -67,7 +67,7 @@ func (o *uninstallOptions) sweepENIs(ctx context.Context, k cmdutil.Kube, c cmdu
 		return left == 0, nil
 	})
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-		return o.unlessForced(fmt.Errorf("remove ENIs of cluster %s: %d are left after %s: %w; run the same command again", clusterID, left, o.Timeout, err))
+		return o.unlessForced(fmt.Errorf("remove ENIs of cluster %s: %d are left after %s (tags creator=terway and %s=%s in the ECS console): %w; give it more --timeout", clusterID, left, o.Timeout, addon.ClusterTag, clusterID, err))
 	}
 	if err == nil && len(swept) > 0 {
 		o.factory.Step("removed: %d ENIs", len(swept))

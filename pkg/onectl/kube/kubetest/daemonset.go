@@ -10,7 +10,7 @@ import (
 )
 
 // runDaemonSets is the DaemonSet controller and every kubelet at once: a pod on each matching node, ready, with its init
-// containers done, unless the server is Broken. The caller holds the store.
+// containers done, unless the server is broken. The caller holds the store.
 func (s *Server) runDaemonSets() {
 	sets, _ := s.store.list(keyOf(schema.FromAPIVersionAndKind("apps/v1", "DaemonSet"), "", ""), "")
 	for _, set := range sets {
@@ -21,7 +21,7 @@ func (s *Server) runDaemonSets() {
 			s.store.put(keyOf(pod.GroupVersionKind(), pod.GetNamespace(), pod.GetName()), pod)
 		}
 		ready := int64(len(nodes))
-		if s.Broken != "" {
+		if s.broken != "" {
 			ready = 0
 		}
 		set.Object["status"] = map[string]any{
@@ -50,9 +50,9 @@ func (s *Server) pod(set *unstructured.Unstructured, node string) *unstructured.
 func (s *Server) podStatus(template map[string]any) map[string]any {
 	done := map[string]any{"terminated": map[string]any{"exitCode": int64(0), "reason": "Completed"}}
 	running := map[string]any{"running": map[string]any{}}
-	waiting := map[string]any{"waiting": map[string]any{"reason": s.Broken, "message": "as the test wants it"}}
+	waiting := map[string]any{"waiting": map[string]any{"reason": s.broken, "message": "as the test wants it"}}
 	status := map[string]any{"phase": "Running", "podIP": "10.0.1.10"}
-	if s.Broken != "" {
+	if s.broken != "" {
 		status["phase"] = "Pending"
 		status["initContainerStatuses"] = statuses(template["initContainers"], waiting, false)
 		return status

@@ -22,17 +22,28 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// Server is the API server. Its fields may be set before the first request.
+// Server is the API server.
 type Server struct {
 	URL      string
 	Requests atomic.Int64
 
-	// Refuse answers a request with an error instead of its effect, when it returns one.
-	Refuse func(verb, resource, name string) *apierrors.StatusError
-	// Broken makes the pods of DaemonSets wait for this reason, "ImagePullBackOff"; "" makes them ready.
-	Broken string
+	store  store
+	refuse func(method, resource, name string) *apierrors.StatusError
+	broken string
+}
 
-	store store
+// SetRefuse has requests answered with an error in place of their effect, when refuse returns one; nil refuses none.
+func (s *Server) SetRefuse(refuse func(method, resource, name string) *apierrors.StatusError) {
+	s.store.mu.Lock()
+	defer s.store.mu.Unlock()
+	s.refuse = refuse
+}
+
+// SetBroken makes the pods of DaemonSets wait for a reason, "ImagePullBackOff"; "" makes them ready.
+func (s *Server) SetBroken(reason string) {
+	s.store.mu.Lock()
+	defer s.store.mu.Unlock()
+	s.broken = reason
 }
 
 // Start runs a server until the test ends.
@@ -153,8 +164,8 @@ func (s *Server) answer(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, apierrors.NewBadRequest(err.Error())
 	}
-	if s.Refuse != nil {
-		if refused := s.Refuse(r.Method, k.resource, k.name); refused != nil {
+	if s.refuse != nil {
+		if refused := s.refuse(r.Method, k.resource, k.name); refused != nil {
 			return nil, refused
 		}
 	}
