@@ -177,9 +177,7 @@ func (p *Pool) createFailed(o outcome, hold Hold, now time.Time) {
 	if at >= 0 {
 		i := &p.stock.Intents[at]
 		i.InFlight = false
-		hold.Failures = i.Hold.Failures + 1
-		hold.Until = now.Add(p.wait(hold))
-		i.Hold = hold
+		i.Hold = p.after(i.Hold, hold, now)
 	}
 	if certain(o.err) {
 		p.dropIntent(o.spec.ClientToken)
@@ -192,22 +190,24 @@ func (p *Pool) createFailed(o outcome, hold Hold, now time.Time) {
 }
 
 func (p *Pool) holdKind(kind StepKind, hold Hold, now time.Time) {
-	before := p.stock.Holds[kind]
-	hold.Failures = before.Failures + 1
-	if before.Failures > 0 {
-		hold.Since = before.Since
-	}
-	hold.Until = now.Add(p.wait(hold))
-	p.stock.Holds[kind] = hold
+	p.stock.Holds[kind] = p.after(p.stock.Holds[kind], hold, now)
 }
 
 func (p *Pool) holdENI(e *ENI, hold Hold, now time.Time) {
-	if e.Hold.Failures > 0 {
-		hold.Since = e.Hold.Since
+	e.Hold = p.after(e.Hold, hold, now)
+}
+
+// forgetful is how long after its end a hold still counts as an earlier failure.
+const forgetful = 10 * time.Minute
+
+// after is the hold that follows one of before.
+func (p *Pool) after(before, hold Hold, now time.Time) Hold {
+	hold.Failures = 1
+	if before.Failures > 0 && now.Sub(before.Until) < forgetful {
+		hold.Since, hold.Failures = before.Since, before.Failures+1
 	}
-	hold.Failures = e.Hold.Failures + 1
 	hold.Until = now.Add(p.wait(hold))
-	e.Hold = hold
+	return hold
 }
 
 // wait is how long a hold lasts: fixed where only people or somebody else's release can help, else doubling.

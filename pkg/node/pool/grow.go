@@ -52,7 +52,7 @@ func (p *plan) roomSoon() int {
 	}
 	n := 0
 	take := func(vswitch string, room int) {
-		room = min(room, p.free[vswitch])
+		room = max(0, min(room, p.free[vswitch]))
 		p.free[vswitch] -= room
 		n += room
 	}

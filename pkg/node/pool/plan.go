@@ -54,12 +54,7 @@ const soonAgain = 5 * time.Second
 // only when nobody waits: whole ENIs that nobody uses first, then secondary addresses of the ENIs with fewest users. An
 // ENI's primary address cannot be unassigned, so an ENI in use may keep its primary address idle over MaxIdle.
 func Plan(s Stock, m Marks, now time.Time) []Step {
-	p := &plan{Stock: s, Marks: m, now: now, free: map[string]int{}}
-	for _, v := range s.VSwitches {
-		if v.open(now) {
-			p.free[v.ID] = max(1, v.Free)
-		}
-	}
+	p := &plan{Stock: s, Marks: m, now: now, free: s.free(now)}
 	p.read()
 	if !s.Read {
 		return p.steps
@@ -129,19 +124,22 @@ func (p *plan) settle() {
 	}
 }
 
-// attachOrDelete decides on an ENI that is not attached: just created, just detached, or left by a daemon that died.
+// attachOrDelete decides on an ENI that is not attached: just created, just detached, or left by a daemon that died. A
+// superfluous one takes its share of the surplus also when it cannot be deleted yet, so that nothing else goes for it.
 func (p *plan) attachOrDelete(e ENI) {
-	over := p.over
-	if !e.Hold.hopeful() {
-		over += e.idle() // it was not counted on
+	counted := 0
+	if e.Hold.hopeful() {
+		counted = e.idle()
 	}
-	superfluous := e.used() == 0 && (over >= e.idle() || len(p.ENIs) > p.MaxENIs-p.Foreign)
+	superfluous := e.used() == 0 && (p.over >= counted || len(p.ENIs) > p.MaxENIs-p.Foreign)
 	switch {
 	case superfluous && p.can(DeleteENI, e):
 		p.add(Step{Kind: DeleteENI, ENI: e.ID, VSwitch: e.VSwitchID})
-		p.over -= e.idle()
 	case !superfluous && p.can(AttachENI, e):
 		p.add(Step{Kind: AttachENI, ENI: e.ID, VSwitch: e.VSwitchID})
+	}
+	if superfluous {
+		p.over -= counted
 	}
 }
 

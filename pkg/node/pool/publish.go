@@ -41,7 +41,7 @@ func (p *Pool) problems() []Problem {
 	now := p.opts.Clock.Now()
 	var all []Problem
 	add := func(h Hold) {
-		if h.Reason == "" {
+		if h.Reason == "" || h.Over(now) {
 			return
 		}
 		e := Error{Reason: h.Reason, Subject: h.Subject, Err: h.Err}

@@ -170,6 +170,28 @@ func (s Stock) coming() int {
 	return n
 }
 
+// free is how many addresses each vSwitch may be asked for now: what it showed, less what is being asked. One whose time
+// to be tried again has come is asked for one, whatever it showed.
+func (s Stock) free(now time.Time) map[string]int {
+	free := map[string]int{}
+	for _, v := range s.VSwitches {
+		if v.open(now) {
+			free[v.ID] = max(1, v.Free)
+		}
+	}
+	for _, e := range s.ENIs {
+		if e.doing(AssignIPv4) {
+			free[e.VSwitchID] -= e.Step.Count
+		}
+	}
+	for _, i := range s.Intents {
+		if i.InFlight {
+			free[i.Spec.VSwitchID] -= i.Spec.SecondaryIPv4 + 1
+		}
+	}
+	return free
+}
+
 func (s Stock) vswitch(id string) (VSwitch, bool) {
 	at := slices.IndexFunc(s.VSwitches, func(v VSwitch) bool { return v.ID == id })
 	if at < 0 {

@@ -1,0 +1,189 @@
+package pool
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/onectl/onectl/pkg/cloud"
+)
+
+// world is a node with its cloud, disk and pods; it lives in a synctest bubble, so that time passes only when everybody
+// waits.
+type world struct {
+	cloud   *model
+	host    *host
+	journal *journal
+	config  Config
+	seed    uint64
+
+	mu     sync.Mutex
+	ledger map[string]Lease // what pods hold
+	broken []string         // what must never have happened
+
+	pool *Pool
+	stop func()
+}
+
+func newWorld() *world {
+	return &world{
+		cloud: newModel(), host: newHost(), journal: newJournal(), ledger: map[string]Lease{}, seed: 7,
+		config: Config{VSwitches: []string{"vsw-a", "vsw-b"}, VSwitchPolicy: VSwitchOrdered, MaxIdle: 2, Tags: map[string]string{"ack.aliyun.com": "c1"}},
+	}
+}
+
+// bubble runs a story on a started world, and stops it.
+func bubble(t *testing.T, w *world, story func(t *testing.T)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		w.start()
+		story(t)
+		w.stop()
+		for _, b := range w.broken {
+			t.Error(b)
+		}
+	})
+}
+
+// start is the daemon starting, with the ledger that its predecessor left.
+func (w *world) start() {
+	w.mu.Lock()
+	var held []Holding
+	for owner, l := range w.ledger {
+		held = append(held, Holding{Owner: owner, ENI: l.ENI.ID, IPv4: l.IPv4})
+	}
+	w.mu.Unlock()
+	w.seed++
+	w.pool = New(Options{
+		Cloud: w.cloud, Host: w.host, Journal: w.journal, Config: w.config, Held: held,
+		Instance: cloud.Instance{ID: "i-1", ZoneID: "z", VPCID: "vpc-1", VSwitchID: "vsw-a"},
+		Limits:   cloud.InstanceType{ENIs: w.cloud.slots + 1, IPv4PerENI: w.cloud.perENI},
+		Rand:     rand.New(rand.NewPCG(w.seed, 1)),
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error)
+	pool := w.pool
+	go func() { ended <- pool.Run(ctx) }()
+	w.stop = func() {
+		cancel()
+		if err := <-ended; err != nil {
+			w.fail("Run: %v", err)
+		}
+	}
+}
+
+func (w *world) fail(format string, args ...any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.broken = append(w.broken, fmt.Sprintf(format, args...))
+}
+
+// add is CNI ADD: it allocates, checks the lease against everything that must hold, and writes the ledger.
+func (w *world) add(pool *Pool, owner string, within time.Duration) (Lease, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), within)
+	defer cancel()
+	lease, err := pool.Allocate(ctx, owner, netip.Addr{})
+	if err != nil {
+		return lease, err
+	}
+	w.check(owner, lease)
+	w.mu.Lock()
+	w.ledger[owner] = lease
+	w.mu.Unlock()
+	return lease, nil
+}
+
+func (w *world) check(owner string, l Lease) {
+	w.mu.Lock()
+	for other, held := range w.ledger {
+		if held.IPv4 == l.IPv4 && other != owner {
+			w.broken = append(w.broken, fmt.Sprintf("%v given to %s while %s holds it", l.IPv4, owner, other))
+		}
+	}
+	w.mu.Unlock()
+	if !slices.Contains(w.cloud.ours()[l.ENI.ID], l.IPv4) {
+		w.fail("%v given to %s is not on %s", l.IPv4, owner, l.ENI.ID)
+	}
+	w.host.mu.Lock()
+	ready := w.host.ready[l.ENI.ID]
+	w.host.mu.Unlock()
+	if !ready {
+		w.fail("%v given to %s: %s is not set up", l.IPv4, owner, l.ENI.ID)
+	}
+	if l.VSwitch.ID != l.ENI.VSwitchID || !l.VSwitch.CIDR.IsValid() {
+		w.fail("lease of %s has vSwitch %+v for ENI in %s", owner, l.VSwitch, l.ENI.VSwitchID)
+	}
+}
+
+// del is CNI DEL: the ledger first, then the pool.
+func (w *world) del(pool *Pool, owner string) {
+	w.mu.Lock()
+	delete(w.ledger, owner)
+	w.mu.Unlock()
+	if err := pool.Release(context.Background(), owner); err != nil && ReasonOf(err) != Stopped {
+		w.fail("release %s: %v", owner, err)
+	}
+}
+
+// pods adds n pods at once and returns their errors.
+func (w *world) pods(n int, within time.Duration) []error {
+	errs := make([]error, n)
+	var all sync.WaitGroup
+	for i := range n {
+		all.Go(func() { _, errs[i] = w.add(w.pool, fmt.Sprintf("pod%02d/eth0", i), within) })
+	}
+	all.Wait()
+	return errs
+}
+
+// atRest checks what must hold when nothing has happened for long: the cloud's addresses are the pool's, held or idle;
+// nothing hangs; no surplus that could be given back.
+func (w *world) atRest() {
+	st := w.pool.Status()
+	cloudHas := w.cloud.ours()
+	inCloud := 0
+	for id, addrs := range cloudHas {
+		inCloud += len(addrs)
+		if !slices.ContainsFunc(st.ENIs, func(e ENIStatus) bool { return e.ID == id && e.Ready && e.Status == cloud.ENIInUse }) {
+			w.fail("%s is in the cloud and not ready in the pool: %+v", id, st.ENIs)
+		}
+	}
+	if len(cloudHas) != len(st.ENIs) || inCloud != st.Total || st.Total != st.Used+st.Idle {
+		w.fail("cloud has %d addresses on %d ENIs, pool %d (%d used, %d idle) on %d", inCloud, len(cloudHas), st.Total, st.Used, st.Idle, len(st.ENIs))
+	}
+	if st.Used != len(w.ledger)-len(st.Vanished) {
+		w.fail("%d pods hold addresses (%d vanished), the pool says %d", len(w.ledger), len(st.Vanished), st.Used)
+	}
+	w.noSurplus(st)
+	if left := slices.Collect(maps.Keys(w.journal.specs)); len(left) > 0 {
+		w.fail("intents left in the journal: %v", left)
+	}
+}
+
+// noSurplus: idle addresses above the mark are primaries of ENIs in use, which cannot be given back alone.
+func (w *world) noSurplus(st Status) {
+	usedBy := map[netip.Addr]bool{}
+	for _, l := range w.ledger {
+		usedBy[l.IPv4] = true
+	}
+	stuck := 0
+	for _, addrs := range w.cloud.ours() {
+		inUse := slices.ContainsFunc(addrs, func(a netip.Addr) bool { return usedBy[a] })
+		if inUse && !usedBy[addrs[0]] {
+			stuck++
+		}
+	}
+	if st.Idle > max(st.MaxIdle, stuck) {
+		w.fail("%d idle addresses, the mark is %d and %d cannot be given back", st.Idle, st.MaxIdle, stuck)
+	}
+	if st.Idle < st.MinIdle {
+		w.fail("%d idle addresses, at least %d are wanted", st.Idle, st.MinIdle)
+	}
+}
