@@ -1,0 +1,46 @@
+package kernel
+
+import (
+	"os/exec"
+	"testing"
+
+	"github.com/onectl/onectl/pkg/node/datapath"
+	"github.com/onectl/onectl/pkg/testkit"
+)
+
+// TestPrintedCommandsMakeWhatCheckWants runs what a NetNS prints, so that what operators read is what the kernel gets. A
+// mark's program is in no file that a command could name, so it is tried with a rule for each pod.
+func TestPrintedCommandsMakeWhatCheckWants(t *testing.T) {
+	for _, tool := range []string{"ip", "sysctl"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skipf("needs %s: %v", tool, err)
+		}
+	}
+	w := newWorld(t, steering["rules"])
+	if err := w.k.RemoveAll(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	p := w.newPod("a", "10.0.16.5", w.enis[0])
+	run := func(ns *testkit.NetNS, content datapath.NetNS) {
+		t.Helper()
+		shell := exec.CommandContext(t.Context(), "sh", "-ec", content.String())
+		shell.Env = append(shell.Environ(), "POD="+p.Path)
+		var output []byte
+		var err error
+		ns.Do(func() { output, err = shell.CombinedOutput() })
+		if err != nil {
+			t.Fatalf("%v\n%s\n%s", err, output, content)
+		}
+	}
+	run(w.host, w.hostContent())
+	run(w.host, p.host)
+	run(p.NetNS, p.own)
+	w.assign(p)
+	if differences := append(w.check(p), w.checkHost()...); len(differences) > 0 {
+		t.Errorf("Check: %q", differences)
+	}
+	w.reaches(p.NetNS, serverIP)
+	if err := w.k.Remove(t.Context(), p.host); err != nil {
+		t.Error(err)
+	}
+}
