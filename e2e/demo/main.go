@@ -5,7 +5,6 @@ package main
 
 import (
 	"context"
-	_ "embed"
 	"errors"
 	"fmt"
 	"os"
@@ -18,9 +17,6 @@ import (
 
 	"github.com/onectl/onectl/e2e/lab"
 )
-
-//go:embed app.yaml
-var app []byte
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -35,7 +31,6 @@ func main() {
 
 // demo runs commands in an environment that grows as the story goes on.
 type demo struct {
-	dir string // holds app.yaml
 	env []string
 	lab *lab.Lab
 }
@@ -49,15 +44,12 @@ func run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("", "onectl-demo-")
+	home, err := os.MkdirTemp("", "onectl-demo-") // keeps the commands off the user's own configuration
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
-	if err := os.WriteFile(filepath.Join(dir, "app.yaml"), app, 0o600); err != nil {
-		return err
-	}
-	d := &demo{dir: dir, lab: l, env: append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "HOME="+dir, "XDG_CACHE_HOME="+cacheHome())}
+	defer os.RemoveAll(home)
+	d := &demo{lab: l, env: append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "HOME="+home, "XDG_CACHE_HOME="+cacheHome())}
 	defer func() {
 		down, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Minute)
 		defer cancel()
@@ -103,7 +95,7 @@ func (d *demo) story(ctx context.Context) error {
 			"kubectl get nodes -L alibabacloud.com/external -o wide",
 		}},
 		{"Ten pods on the cloud nodes, each with an address of the VPC.", []string{
-			"kubectl apply -f app.yaml",
+			"kubectl apply -f e2e/demo/app.yaml",
 			"kubectl rollout status deploy/hello --timeout=120s",
 			"kubectl get pods -l app=hello -o wide",
 		}},
@@ -112,7 +104,7 @@ func (d *demo) story(ctx context.Context) error {
 			`kubectl exec deploy/hello -- /probe get http://$(kubectl get pod datacentre -o jsonpath='{.status.podIP}'):8080 http://hello.default.svc.cluster.local`,
 		}},
 		{"Leave: the pods, then Terway and its ENIs.", []string{
-			"kubectl delete -f app.yaml --wait",
+			"kubectl delete -f e2e/demo/app.yaml --wait",
 			"onectl addon uninstall terway-eniip",
 		}},
 	}
@@ -157,7 +149,7 @@ func (d *demo) steps(ctx context.Context, say string, commands ...string) error 
 func (d *demo) command(ctx context.Context, line string) error {
 	fmt.Printf("$ %s\n", line)
 	cmd := exec.CommandContext(ctx, "sh", "-c", line)
-	cmd.Dir, cmd.Env = d.dir, d.env
+	cmd.Env = d.env
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	if err := cmd.Run(); err != nil {

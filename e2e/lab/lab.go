@@ -187,5 +187,5 @@ func (l *Lab) lock(ctx context.Context) (release func(), err error) {
 	if err := os.MkdirAll(l.dir, 0o700); err != nil {
 		return nil, err
 	}
-	return cache.Lock(ctx, l.path("lock"))
+	return cache.Lock(ctx, l.dir+".lock") // beside the folder, which Down removes
 }

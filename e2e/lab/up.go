@@ -32,6 +32,9 @@ func (l *Lab) Up(ctx context.Context) error {
 	if err := l.clear(ctx); err != nil {
 		return err
 	}
+	if err := os.MkdirAll(l.dir, 0o700); err != nil {
+		return err
+	}
 	if err := l.build(ctx); err != nil {
 		l.step("That failed; removing what was made")
 		undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Minute)
@@ -160,19 +163,7 @@ func (l *Lab) clearHere(ctx context.Context) error {
 	if err := l.removeFabric(); err != nil {
 		return err
 	}
-	entries, err := os.ReadDir(l.dir)
-	if err != nil {
-		return err
-	}
-	for _, entry := range entries {
-		if entry.Name() == "lock" { // held by us; the empty folder is not a lab
-			continue
-		}
-		if err := os.RemoveAll(l.path(entry.Name())); err != nil {
-			return err
-		}
-	}
-	return nil
+	return os.RemoveAll(l.dir)
 }
 
 // stopEngine stops the engine that labs brought when no container is left on it.

@@ -1,7 +1,9 @@
-// Command runc-lab stands in front of runc where even root lacks CAP_SYS_RESOURCE, as in some virtual machines and
-// containers. There runc cannot give "all" capabilities ("unable to apply caps") nor a negative oom_score_adj ("can't get
-// final child's PID from pipe: EOF"). runc-lab takes both wishes out of the OCI bundle's config.json and out of the file
-// of `exec --process`, then becomes runc. Where the capability is there it changes nothing.
+// Command runc-lab stands in front of runc and makes containers fit what this machine's root may do.
+//
+// Where root lacks CAP_SYS_RESOURCE, as in some virtual machines and containers, runc cannot give "all" capabilities
+// ("unable to apply caps") nor a negative oom_score_adj ("can't get final child's PID from pipe: EOF"): both wishes are
+// taken out. And an engine older than CAP_BPF leaves it out of "privileged", so nothing inside the container can have it:
+// it is put in. runc-lab edits the OCI bundle's config.json, or the file of `exec --process`, then becomes runc.
 //
 // It is called as an OCI runtime: with runc's arguments. The runc it becomes is /usr/sbin/runc or the next in PATH.
 package main
@@ -27,10 +29,8 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
-	if !hasSysResource(string(status)) {
-		if err := soften(args); err != nil {
-			return err
-		}
+	if err := fit(args, capabilitiesOf(string(status))); err != nil {
+		return err
 	}
 	runc, err := findRunc()
 	if err != nil {
@@ -39,16 +39,16 @@ func run(args []string) error {
 	return syscall.Exec(runc, append([]string{"runc"}, args[1:]...), os.Environ())
 }
 
-// soften edits the file that the command reads, if it is one that reads any.
-func soften(args []string) error {
+// fit edits the file that the command reads, if it is one that reads any.
+func fit(args []string, have capabilities) error {
 	switch {
 	case has(args, "exec"):
 		if path := option(args, "--process", "-p"); path != "" {
-			return edit(path, softenProcess)
+			return edit(path, have.fitProcess)
 		}
 	case has(args, "create"), has(args, "run"), has(args, "restore"):
 		bundle := option(args, "--bundle", "-b")
-		return edit(filepath.Join(bundle, "config.json"), softenBundle)
+		return edit(filepath.Join(bundle, "config.json"), have.fitBundle)
 	}
 	return nil
 }

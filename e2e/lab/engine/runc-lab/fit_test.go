@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestHasSysResourceWantsEffectiveAndBounding(t *testing.T) {
+func TestCapabilitiesAreThoseEffectiveAndBounding(t *testing.T) {
 	for name, test := range map[string]struct {
 		status string
 		want   bool
@@ -17,18 +17,19 @@ func TestHasSysResourceWantsEffectiveAndBounding(t *testing.T) {
 		"both":      {"CapEff:\t000001ffffffffff\nCapBnd:\t000001ffffffffff\n", true},
 		"neither":   {"CapEff:\t000001fffeffffff\nCapBnd:\t000001fffeffffff\n", false},
 		"effective": {"CapEff:\t0000000001000000\nCapBnd:\t0000000000000000\n", false},
+		"missing":   {"CapEff:\t0000000001000000\n", false},
 		"bounding":  {"CapEff:\t0000000000000000\nCapBnd:\t0000000001000000\n", false},
 		"damaged":   {"CapEff:\tx\nCapBnd:\t0000000001000000\n", false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := hasSysResource(test.status); got != test.want {
+			if got := capabilitiesOf(test.status).has(sysResource); got != test.want {
 				t.Errorf("got %v, want %v", got, test.want)
 			}
 		})
 	}
 }
 
-func TestSoftenEditsTheFileThatTheCommandReads(t *testing.T) {
+func TestFitEditsTheFileThatTheCommandReads(t *testing.T) {
 	const process = `{"capabilities":{"bounding":["CAP_CHOWN","CAP_SYS_RESOURCE"],"effective":["CAP_SYS_RESOURCE"]},"oomScoreAdj":-998}`
 	const softened = `{"capabilities":{"bounding":["CAP_CHOWN"],"effective":[]},"oomScoreAdj":0}`
 	const limit = `,"linux":{"resources":{"memory":{"limit":9223372036854771712}}}` // a float would round it
@@ -59,7 +60,7 @@ func TestSoftenEditsTheFileThatTheCommandReads(t *testing.T) {
 			if err := os.WriteFile(path, []byte(test.content), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			if err := soften(test.args(dir)); err != nil {
+			if err := fit(test.args(dir), 0); err != nil {
 				t.Fatal(err)
 			}
 			got, err := os.ReadFile(path)
@@ -67,6 +68,21 @@ func TestSoftenEditsTheFileThatTheCommandReads(t *testing.T) {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(compact(t, test.want), compact(t, string(got))); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestFitGivesPrivilegedContainersWhatTheirEngineDoesNotKnow(t *testing.T) {
+	have := capabilities(1<<39 | 1<<sysResource)
+	for name, test := range map[string]struct{ list, want []any }{
+		"privileged":     {[]any{"CAP_SYS_ADMIN", "CAP_SYS_RESOURCE"}, []any{"CAP_SYS_ADMIN", "CAP_SYS_RESOURCE", "CAP_BPF"}},
+		"has it already": {[]any{"CAP_BPF", "CAP_SYS_ADMIN"}, []any{"CAP_BPF", "CAP_SYS_ADMIN"}},
+		"ordinary":       {[]any{"CAP_NET_ADMIN"}, []any{"CAP_NET_ADMIN"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(test.want, have.fit(test.list)); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
@@ -90,8 +106,8 @@ func compact(t *testing.T, text string) string {
 	return string(data)
 }
 
-func TestSoftenNamesTheFileThatItCannotRead(t *testing.T) {
-	if err := soften([]string{"runc", "create", "--bundle", "/nowhere", "id"}); err == nil {
+func TestFitNamesTheFileThatItCannotRead(t *testing.T) {
+	if err := fit([]string{"runc", "create", "--bundle", "/nowhere", "id"}, 0); err == nil {
 		t.Error("no error for a bundle that is not there")
 	}
 }
