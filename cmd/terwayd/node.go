@@ -120,7 +120,7 @@ func (n *node) assemble(ctx context.Context, book *ledger.Ledger, k *kernel.Kern
 	api := n.cloud(instance.RegionID)
 	n.limits.Cloud = api.DescribeInstanceTypes
 	poolConfig, limits := daemon.PoolConfig(n.config.eni, instance, n.limits.Find(ctx, instance.Type))
-	n.logger.Info("instance", "instance", instance.ID, "type", instance.Type, "zone", instance.ZoneID, "enis", limits.ENIs-1, "addressesPerENI", limits.IPv4PerENI)
+	n.logger.Info("instance", "instance", instance.ID, "type", instance.Type, "zone", instance.ZoneID, "podENIs", limits.ENIs-1)
 
 	records, err := book.All()
 	if err != nil {

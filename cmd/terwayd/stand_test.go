@@ -300,9 +300,9 @@ func (s *stand) get(path string) (body string, status int) {
 
 func (s *stand) eventually(what string, holds func() bool) {
 	s.t.Helper()
-	for end := time.Now().Add(30 * time.Second); !holds(); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !holds(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
-			s.t.Fatalf("not %s after 30 s", what)
+			s.t.Fatalf("not %s after a minute", what)
 		}
 	}
 }
