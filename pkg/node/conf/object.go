@@ -232,6 +232,8 @@ func (o *object) rest() {
 	}
 }
 
+// result is the warnings, by path, and every problem.
 func (o *object) result() ([]Warning, error) {
+	slices.SortStableFunc(o.found.warnings, func(a, b Warning) int { return strings.Compare(a.Path, b.Path) })
 	return o.found.warnings, errors.Join(o.found.problems...)
 }

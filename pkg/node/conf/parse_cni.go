@@ -2,7 +2,6 @@ package conf
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 )
 
@@ -106,7 +105,6 @@ func (o *object) pluginWithoutEffect(c CNIConf) {
 	} {
 		o.without(unsupported.key, unsupported.text)
 	}
-	slices.SortStableFunc(o.found.warnings, byPath)
 }
 
 func (c *CNIConf) validate(o *object) {

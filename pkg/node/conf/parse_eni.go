@@ -185,10 +185,7 @@ func (o *object) withoutEffect() {
 	} {
 		o.without(key, text)
 	}
-	slices.SortStableFunc(o.found.warnings, byPath)
 }
-
-func byPath(a, b Warning) int { return strings.Compare(a.Path, b.Path) }
 
 // validate checks what involves several keys.
 func (c *ENIConf) validate(o *object) {

@@ -55,5 +55,6 @@ func (l *Ledger) commit(shared *commit) {
 		}
 		return nil
 	})
+	l.commits++
 	close(shared.done)
 }

@@ -49,6 +49,7 @@ type Ledger struct {
 	mu      sync.Mutex // guards waiting
 	waiting *commit    // those who share the next commit
 	writing sync.Mutex // held during a commit
+	commits int        // how many were made; guarded by writing
 }
 
 // Put writes a record, replacing the one of the same owner.
