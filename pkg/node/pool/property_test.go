@@ -73,7 +73,9 @@ func (w *world) live(ops []op) {
 	}
 	pods.Wait()
 	w.cloud.set(func() { w.cloud.chaos = 0 })
-	w.cloud.vswitch["vsw-a"].Free += 50 // so that a shortage does not keep the pool below its mark
+	for _, id := range []string{"vsw-a", "vsw-b"} { // so that a shortage does not keep the pool below its mark
+		w.cloud.set(func() { w.cloud.vswitch[id].Free += 50 })
+	}
 	time.Sleep(time.Hour)
 	w.atRest()
 	w.settled()

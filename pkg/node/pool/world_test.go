@@ -183,7 +183,7 @@ func (w *world) noSurplus(st Status) {
 	if st.Idle > max(st.MaxIdle, stuck) {
 		w.fail("%d idle addresses, the mark is %d and %d cannot be given back", st.Idle, st.MaxIdle, stuck)
 	}
-	if st.Idle < st.MinIdle {
+	if st.Idle < min(st.MinIdle, st.Capacity-st.Used) {
 		w.fail("%d idle addresses, at least %d are wanted", st.Idle, st.MinIdle)
 	}
 }
