@@ -89,6 +89,7 @@ func (w *World) Bootstrap(spec BootstrapSpec) (BootstrapResult, error) {
 
 func (s *state) bootstrap(b BootstrapSpec, now time.Time) {
 	s.Account, s.Region, s.LANSubnet, s.Services = b.Account, b.Region, b.LANSubnet, b.Services
+	s.SecurityGroup, s.Cluster = b.SecurityGroup, b.ClusterID
 	s.VPC = cloud.VPC{ID: b.VPCID, Name: b.VPCID, CIDR: b.VPC.Masked()}
 	s.SecurityGroups[b.SecurityGroup] = cloud.SecurityGroup{ID: b.SecurityGroup, Name: b.SecurityGroup, VPCID: b.VPCID}
 	cluster := cloud.Cluster{
@@ -113,17 +114,11 @@ func (s *state) bootstrap(b BootstrapSpec, now time.Time) {
 }
 
 func (s *state) bootstrapped() BootstrapResult {
-	r := BootstrapResult{Account: s.Account, Region: s.Region, VPC: s.VPC}
+	r := BootstrapResult{
+		Account: s.Account, Region: s.Region, VPC: s.VPC, SecurityGroup: s.SecurityGroups[s.SecurityGroup], Cluster: s.Clusters[s.Cluster],
+	}
 	for _, id := range sorted(s.VSwitches) {
 		r.VSwitches = append(r.VSwitches, s.viewVSwitch(s.VSwitches[id]))
-	}
-	for _, id := range sorted(s.SecurityGroups) {
-		r.SecurityGroup = s.SecurityGroups[id]
-		break
-	}
-	for _, id := range sorted(s.Clusters) {
-		r.Cluster = s.Clusters[id]
-		break
 	}
 	if u, ok := s.Users[s.Operator]; ok {
 		r.Operator = u.User

@@ -35,6 +35,9 @@ func (s *state) viewENI(e *eniRecord) ENIView {
 		ZoneID: v.ZoneID, VPCID: v.VPCID, VSwitchID: e.VSwitchID, SecurityGroups: slices.Clone(e.SecurityGroups), Instance: e.Instance,
 		IPv4: addresses(e.IPv4), IPv6: addresses(e.IPv6), Tags: maps.Clone(e.Tags), CreatedAt: e.Created, DeleteOnRelease: e.DeleteOnRelease,
 	}}
+	if e.Type != cloud.ENITrunk {
+		return view
+	}
 	for _, id := range sorted(s.ENIs) {
 		if s.ENIs[id].Trunk == e.ID {
 			view.Members = append(view.Members, id)

@@ -42,7 +42,7 @@ func (s *state) addInstance(spec InstanceSpec, now time.Time) (*instanceRecord, 
 	if err != nil {
 		return nil, err
 	}
-	groups := sorted(s.SecurityGroups)[:1]
+	groups := []string{s.SecurityGroup}
 	record := &instanceRecord{Created: now, Instance: cloud.Instance{
 		ID: spec.ID, Name: spec.Name, Type: spec.Type, Status: "Running", RegionID: s.Region, ZoneID: v.ZoneID, VPCID: v.VPCID,
 		VSwitchID: v.ID, SecurityGroups: groups, PrimaryIP: ips[0],

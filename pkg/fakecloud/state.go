@@ -19,8 +19,10 @@ type state struct {
 	VPC             cloud.VPC
 	LANSubnet       netip.Prefix
 	Services        netip.Addr
-	Operator        string // RAM user
-	OperatorKey     string // AccessKey IDs
+	SecurityGroup   string // what Bootstrap made: the instances' security group,
+	Cluster         string // the registered cluster,
+	Operator        string // the RAM user
+	OperatorKey     string // and the IDs of the AccessKeys
 	AccountKey      string
 
 	VSwitches      map[string]*vswitchRecord
