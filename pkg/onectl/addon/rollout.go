@@ -39,8 +39,7 @@ func Cleaned(pods []unstructured.Unstructured) (done int64, waiting []string) {
 			done++
 			continue
 		}
-		node, _, _ := unstructured.NestedString(pod.Object, "spec", "nodeName")
-		waiting = append(waiting, node)
+		waiting = append(waiting, nodeOf(pod))
 	}
 	return done, waiting
 }
@@ -62,18 +61,29 @@ func Stuck(pods []unstructured.Unstructured) []string {
 	var reasons []string
 	for _, pod := range pods {
 		if reason := stuck(pod); reason != "" {
-			node, _, _ := unstructured.NestedString(pod.Object, "spec", "nodeName")
-			reasons = append(reasons, fmt.Sprintf("pod %s on node %s: %s", pod.GetName(), orNone(node), reason))
+			reasons = append(reasons, fmt.Sprintf("pod %s on node %s: %s", pod.GetName(), nodeOf(pod), reason))
 		}
 	}
 	return reasons
 }
 
-func orNone(node string) string {
-	if node == "" {
-		return "(none)"
+// nodeOf is the node that a pod is on, or, before it is scheduled, the one that its DaemonSet wants it on.
+func nodeOf(pod unstructured.Unstructured) string {
+	if node, _, _ := unstructured.NestedString(pod.Object, "spec", "nodeName"); node != "" {
+		return node
 	}
-	return node
+	terms, _, _ := unstructured.NestedSlice(pod.Object, "spec", "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms")
+	for _, term := range terms {
+		fields, _ := term.(map[string]any)
+		matches, _ := fields["matchFields"].([]any)
+		for _, match := range matches {
+			fields, _ := match.(map[string]any)
+			if names, _, _ := unstructured.NestedStringSlice(fields, "values"); len(names) == 1 {
+				return names[0] + " (not scheduled yet)"
+			}
+		}
+	}
+	return "(none)"
 }
 
 func stuck(pod unstructured.Unstructured) string {

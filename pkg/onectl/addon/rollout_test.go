@@ -62,6 +62,14 @@ func TestStuckSaysWhy(t *testing.T) {
 	}
 }
 
+func TestStuckNamesTheNodeThatAPodIsMeantFor(t *testing.T) {
+	pod := parse(t, `{kind: Pod, metadata: {name: a}, status: {phase: Pending}, spec: {affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchFields: [{key: metadata.name, operator: In, values: [cloud-1]}]}]}}}}}`)
+	want := []string{"pod a on node cloud-1 (not scheduled yet): Pending: the node has not started it; is the node Ready?"}
+	if diff := cmp.Diff(want, Stuck([]unstructured.Unstructured{*pod})); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestCleanedCountsPodsWhoseInitContainersSucceeded(t *testing.T) {
 	var pods []unstructured.Unstructured
 	for _, state := range []string{"{terminated: {exitCode: 0}}", "{terminated: {exitCode: 1}}", "{running: {}}"} {
