@@ -250,14 +250,14 @@ func (s *stand) terwayd(args ...string) {
 	})
 }
 
-// start starts the daemon; it does not wait until it is ready.
+// start starts the daemon with the two capabilities that its container has; it does not wait until it is ready.
 func (s *stand) start(more ...string) {
 	s.t.Helper()
 	args := append([]string{
 		"run", "--standalone", "--log-level", "debug", "--config-dir", s.path("config"), "--secret-dir", s.path("secret"),
 		"--state-dir", s.path("state"), "--socket", s.path("run", "terway.sock"), "--cni-conf-dir", s.path("net.d"),
 	}, more...)
-	s.daemon = exec.Command(s.binary, args...)
+	s.daemon = exec.Command("setpriv", append([]string{"--bounding-set=-all,+net_admin,+bpf", s.binary}, args...)...)
 	s.daemon.Env = append(os.Environ(), asDaemon+"=1", "ONECTL_CLOUD_ENDPOINT="+s.api)
 	s.daemon.Stderr = s.log
 	s.host.Do(func() { s.must(s.daemon.Start()) })

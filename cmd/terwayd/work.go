@@ -10,7 +10,6 @@ import (
 	"github.com/onectl/onectl/pkg/node/cni"
 	"github.com/onectl/onectl/pkg/node/daemon"
 	"github.com/onectl/onectl/pkg/node/daemon/conflist"
-	"github.com/onectl/onectl/pkg/node/daemon/nodefile"
 	"github.com/onectl/onectl/pkg/node/datapath"
 	"github.com/onectl/onectl/pkg/node/datapath/kernel"
 	"github.com/onectl/onectl/pkg/node/pool"
@@ -55,7 +54,11 @@ func (n *node) announce(ctx context.Context, stock *pool.Pool) error {
 	if err != nil {
 		return err
 	}
-	return nodefile.Write(filepath.Join(n.cniConfDir, conflist.FileName), text, 0o600)
+	before, err := conflist.Install(n.cniConfDir, text)
+	if len(before) > 0 {
+		n.logger.Warn("the container runtime reads another CNI configuration, not ours; keep the data centre's CNI off this node and remove its files", "dir", n.cniConfDir, "files", before)
+	}
+	return err
 }
 
 func (n *node) hasPortMap() bool {

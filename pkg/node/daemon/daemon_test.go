@@ -38,6 +38,18 @@ func TestAddRecordsBeforeItActsAndDelForgetsBeforeItReleases(t *testing.T) {
 	}
 }
 
+func TestDelTakesThePodsRuleWhereThereIsOne(t *testing.T) {
+	b := newBench(t)
+	b.opts.Steer.PerPodRules = true
+	b.ask(t, request(cni.Add, "c1"))
+	b.script.taken()
+	b.ask(t, request(cni.Del, "c1"))
+	want := "kernel.Remove terway:c1/eth0, ip rule add priority 2048 from 10.0.16.1/32 lookup 1003 protocol 116"
+	if got := b.script.taken()[0]; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
 func TestFailedAddLeavesNothing(t *testing.T) {
 	for _, call := range []string{"pool.Allocate", "ledger.Put", "kernel.Add"} {
 		t.Run(call, func(t *testing.T) {

@@ -47,16 +47,18 @@ func (d *Daemon) remove(ctx context.Context, r ledger.Record) error {
 	return d.opts.Pool.Release(ctx, r.Owner())
 }
 
-// hostContent is all that the host holds for r, or the least that names its link when r's ENI is not there any more.
+// hostContent is all that the host holds for r. Routes and neighbours go with the link; only a rule for each pod would
+// stay behind, so only then the ENI is looked for.
 func (d *Daemon) hostContent(ctx context.Context, r ledger.Record) datapath.NetNS {
-	if eni, ok := d.opts.ENIs.known(r.ENI); ok {
-		host, _ := datapath.SharedENI(datapath.Pod{
-			ContainerID: r.ContainerID, Namespace: r.PodNamespace, Name: r.PodName, IfName: r.IfName,
-			HostIf: r.HostIf, IPv4: r.IPv4, IPv6: r.IPv6, ENI: eni,
-		}, d.opts.Steer)
-		return host
+	if !d.opts.Steer.PerPodRules || r.ENI == "" {
+		return hostEnd(r)
 	}
-	return hostEnd(r)
+	host, _, err := d.content(ctx, r)
+	if err != nil {
+		d.opts.Logger.Warn("a routing rule of a pod may stay behind", "pod", r.PodNamespace+"/"+r.PodName, "err", err)
+		return hostEnd(r)
+	}
+	return host
 }
 
 func hostEnd(r ledger.Record) datapath.NetNS {

@@ -160,7 +160,11 @@ func (k *fakeKernel) Check(_ context.Context, _ cni.Sandbox, host, _ datapath.Ne
 }
 
 func (k *fakeKernel) Remove(_ context.Context, host datapath.NetNS) error {
-	if err := k.note("kernel.Remove", host.Links[0].Alias); err != nil {
+	about := host.Links[0].Alias
+	for _, rule := range host.Rules {
+		about += ", " + rule.String()
+	}
+	if err := k.note("kernel.Remove", about); err != nil {
 		return err
 	}
 	k.mu.Lock()

@@ -10,7 +10,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/onectl/onectl/pkg/cloud"
-	"github.com/onectl/onectl/pkg/fakecloud"
 	"github.com/onectl/onectl/pkg/node/conf"
 	"github.com/onectl/onectl/pkg/node/pool"
 )
@@ -23,9 +22,10 @@ func TestLimitsComeFromAnnotationTableCloudAndElseAreTheLeast(t *testing.T) {
 		return func(context.Context, []string) ([]cloud.InstanceType, error) { return found, err }
 	}
 	denied := api(nil, &cloud.Error{Kind: cloud.Forbidden})
-	table, _ := builtIn("ecs.g7.xlarge")
+	table, _ := conf.LimitsOf("ecs.g7.xlarge")
+	small, _ := conf.LimitsOf("ecs.g7.large")
 	annotated := cloud.InstanceType{ID: "ecs.g7.xlarge", ENIs: 5, IPv4PerENI: 20, IPv6PerENI: 2, TrunkENIs: 3}
-	const text = `{"InstanceTypeId":"ecs.g7.xlarge","EniQuantity":5,"EniPrivateIpAddressQuantity":20,"EniIpv6AddressQuantity":2,"EniTotalQuantity":8}`
+	const text = `{"InstanceTypeId":"ecs.g7.xlarge","EniQuantity":5,"EniPrivateIpAddressQuantity":20,"EniIpv6AddressQuantity":2,"EniTotalQuantity":8,"EniTrunkSupported":true}`
 	newest := cloud.InstanceType{ID: "ecs.new.large", ENIs: 9, IPv4PerENI: 9}
 	tests := []struct {
 		name   string
@@ -34,13 +34,13 @@ func TestLimitsComeFromAnnotationTableCloudAndElseAreTheLeast(t *testing.T) {
 		want   cloud.InstanceType
 	}{
 		{"annotation", LimitSources{Annotation: annotation(text, nil), Cloud: denied}, "ecs.g7.xlarge", annotated},
-		{"annotation of another type", LimitSources{Annotation: annotation(text, nil), Cloud: denied}, "ecs.g7.large", cloud.InstanceType{ID: "ecs.g7.large", ENIs: 3, IPv4PerENI: 6, IPv6PerENI: 6}},
+		{"annotation of another type", LimitSources{Annotation: annotation(text, nil), Cloud: denied}, "ecs.g7.large", small},
 		{"API server down", LimitSources{Annotation: annotation("", errors.New("down")), Cloud: denied}, "ecs.g7.xlarge", table},
 		{"annotation unreadable", LimitSources{Annotation: annotation("{", nil), Cloud: denied}, "ecs.g7.xlarge", table},
 		{"annotation without numbers", LimitSources{Annotation: annotation(`{"InstanceTypeId":"ecs.g7.xlarge"}`, nil), Cloud: denied}, "ecs.g7.xlarge", table},
 		{"no API server", LimitSources{Cloud: denied}, "ecs.g7.xlarge", table},
 		{"unknown type, cloud allowed", LimitSources{Cloud: api([]cloud.InstanceType{newest}, nil)}, "ecs.new.large", newest},
-		{"unknown type, cloud denied", LimitSources{Cloud: denied}, "ecs.new.large", smallest("ecs.new.large")},
+		{"unknown type, cloud denied", LimitSources{Cloud: denied}, "ecs.new.large", conf.Conservative("ecs.new.large")},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -49,23 +49,6 @@ func TestLimitsComeFromAnnotationTableCloudAndElseAreTheLeast(t *testing.T) {
 				t.Error(diff)
 			}
 		})
-	}
-}
-
-func TestBuiltInLimitsAreThoseOfTheSimulator(t *testing.T) {
-	agreed := 0
-	for _, theirs := range fakecloud.InstanceTypes() {
-		ours, ok := builtIn(theirs.ID)
-		if !ok {
-			continue
-		}
-		agreed++
-		if ours.ENIs != theirs.ENIs || ours.IPv4PerENI != theirs.IPv4PerENI || ours.IPv6PerENI != theirs.IPv6PerENI {
-			t.Errorf("%s: ours %+v, the simulator's %+v", theirs.ID, ours, theirs)
-		}
-	}
-	if agreed < 10 {
-		t.Errorf("only %d types in both tables", agreed)
 	}
 }
 

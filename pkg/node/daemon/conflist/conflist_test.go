@@ -1,6 +1,8 @@
 package conflist
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -74,5 +76,30 @@ func TestRender(t *testing.T) {
 	}
 	if _, err := Render([]byte(`{`), Options{}); err == nil || !strings.Contains(err.Error(), "10-terway.conf") {
 		t.Errorf("broken text: %v", err)
+	}
+}
+
+func TestInstallReplacesOursAndNamesWhatGoesBeforeIt(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"10-terway.conf", "10-terway.conflist", "05-cilium.conflist", "10-calico.conflist", "00-readme.txt", "99-loopback.conf"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("old"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before, err := Install(dir, []byte("new"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"05-cilium.conflist", "10-calico.conflist"}, before); diff != "" {
+		t.Error(diff)
+	}
+	if text, _ := os.ReadFile(filepath.Join(dir, FileName)); string(text) != "new" {
+		t.Errorf("%s holds %q", FileName, text)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "10-terway.conf")); err == nil {
+		t.Error("10-terway.conf is still there: the runtime would read it in place of the list")
+	}
+	if _, err := Install(filepath.Join(dir, "absent"), nil); err == nil || !strings.Contains(err.Error(), "mounted") {
+		t.Errorf("without the folder: %v", err)
 	}
 }
