@@ -308,6 +308,7 @@ func (s *story) scaleDown(t *testing.T) {
 
 func (s *story) uninstall(t *testing.T) {
 	s.kubectl(t, "delete", "deploy/hello", "svc/hello", "pod/host", "--wait")
+	s.kubectl(t, "wait", "--for=delete", "pod", "-l", "app=hello", "--timeout=60s")
 	out := s.mustOnectl(t, "addon", "uninstall", "terway-eniip")
 	if !strings.HasSuffix(out, " uninstalled.\n") {
 		t.Errorf("uninstall printed %q", out)

@@ -104,7 +104,8 @@ func (d *demo) story(ctx context.Context) error {
 			`kubectl exec deploy/hello -- /probe get http://$(kubectl get pod datacentre -o jsonpath='{.status.podIP}'):8080 http://hello.default.svc.cluster.local`,
 		}},
 		{"Leave: the pods, then Terway and its ENIs.", []string{
-			"kubectl delete -f e2e/demo/app.yaml --wait",
+			"kubectl delete -f e2e/demo/app.yaml",
+			"kubectl wait --for=delete pod -l app=hello --timeout=60s",
 			"onectl addon uninstall terway-eniip",
 		}},
 	}

@@ -153,6 +153,13 @@ func (l *Lab) kubeadmJoin(ctx context.Context, node Node) error {
 	if _, err := l.inNode(ctx, node.Name, "kubeadm", "join", "--config", "/kind/kubeadm.conf"); err != nil {
 		return fmt.Errorf("join %s: %w", node.Name, err)
 	}
+	err = until(ctx, func() (bool, error) {
+		_, err := l.kubectl(ctx, "get", "node", node.Name)
+		return err == nil, nil
+	})
+	if err != nil {
+		return fmt.Errorf("join %s: it does not register: %w", node.Name, err)
+	}
 	return nil
 }
 
