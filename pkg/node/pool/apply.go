@@ -134,7 +134,7 @@ func (p *Pool) addAddress(e *ENI, addr netip.Addr, now time.Time) {
 func (p *Pool) applyFailure(o outcome, e *ENI, now time.Time) {
 	kind, step := cloud.KindOf(o.err), o.step.Kind
 	hold := Hold{Reason: reasonFor(step, o.err), Subject: subject(o), Err: o.err, Since: now}
-	if step == ReadCloud || !certain(o.err) && step != ReadVSwitches && step != PrepareENI {
+	if step == ReadCloud || !certain(step, o.err) && step != ReadVSwitches && step != PrepareENI {
 		p.stock.Stale = true
 		if e != nil {
 			e.Unsure = true
@@ -179,7 +179,7 @@ func (p *Pool) createFailed(o outcome, hold Hold, now time.Time) {
 		i.InFlight = false
 		i.Hold = p.after(i.Hold, hold, now)
 	}
-	if certain(o.err) {
+	if certain(CreateENI, o.err) {
 		p.dropIntent(o.spec.ClientToken)
 	}
 	if hold.Reason == Exhausted {

@@ -32,6 +32,7 @@ type model struct {
 	latency  time.Duration // each call takes up to twice that
 	attach   time.Duration
 	chaos    float64 // chance of a fault of any call
+	hidden   string  // an ENI that DescribeENIs does not show
 }
 
 // fault makes calls of an operation fail.
@@ -161,6 +162,9 @@ func (m *model) DescribeENIs(ctx context.Context, f cloud.ENIFilter) (found []cl
 	err = m.call(ctx, "DescribeENIs", strings.Join(f.IDs, ","), func() error {
 		for _, id := range slices.Sorted(maps.Keys(m.enis)) {
 			e := m.enis[id]
+			if id == m.hidden {
+				continue
+			}
 			if (len(f.IDs) == 0 || slices.Contains(f.IDs, id)) && (f.Instance == "" || f.Instance == e.Instance) && carries(e.Tags, f.Tags) {
 				found = append(found, copyOf(e))
 			}
@@ -285,94 +289,4 @@ func (m *model) DescribeVSwitches(ctx context.Context, ids []string, _ string) (
 		return nil
 	})
 	return found, err
-}
-
-// set changes the model as somebody else in the cloud would.
-func (m *model) set(change func()) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	change()
-}
-
-// called counts the calls that begin with a text.
-func (m *model) called(prefix string) int {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	n := 0
-	for _, c := range m.calls {
-		if strings.HasPrefix(c, prefix) {
-			n++
-		}
-	}
-	return n
-}
-
-// ours is the addresses on pool ENIs, by ENI.
-func (m *model) ours() map[string][]netip.Addr {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	all := map[string][]netip.Addr{}
-	for id, e := range m.enis {
-		if e.Type == cloud.ENISecondary {
-			all[id] = slices.Clone(e.IPv4)
-		}
-	}
-	return all
-}
-
-// host notes which ENIs are set up.
-type host struct {
-	mu    sync.Mutex
-	ready map[string]bool
-	err   error
-}
-
-func newHost() *host { return &host{ready: map[string]bool{}} }
-
-func (h *host) ENIReady(_ context.Context, e cloud.ENI, v cloud.VSwitch) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.err != nil {
-		return h.err
-	}
-	if e.VSwitchID != v.ID || e.Status != cloud.ENIInUse {
-		return fmt.Errorf("%s is %s in %s, set up with vSwitch %s", e.ID, e.Status, e.VSwitchID, v.ID)
-	}
-	h.ready[e.ID] = true
-	return nil
-}
-
-func (h *host) ENIGone(_ context.Context, id string) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	delete(h.ready, id)
-	return h.err
-}
-
-// journal is a Journal in memory, which outlives a pool as the file does.
-type journal struct {
-	mu    sync.Mutex
-	specs map[string]cloud.ENISpec
-}
-
-func newJournal() *journal { return &journal{specs: map[string]cloud.ENISpec{}} }
-
-func (j *journal) Record(spec cloud.ENISpec) error {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.specs[spec.ClientToken] = spec
-	return nil
-}
-
-func (j *journal) Forget(token string) error {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	delete(j.specs, token)
-	return nil
-}
-
-func (j *journal) Intents() ([]cloud.ENISpec, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return slices.Collect(maps.Values(j.specs)), nil
 }

@@ -14,7 +14,7 @@ func (p *Pool) publish() {
 	}
 	now := p.opts.Clock.Now()
 	for _, e := range s.ENIs {
-		one := ENIStatus{ID: e.ID, MAC: e.MAC, VSwitchID: e.VSwitchID, Status: e.Status, Ready: e.Ready, Total: len(e.Addresses), Used: e.used()}
+		one := ENIStatus{ID: e.ID, MAC: e.MAC, VSwitchID: e.VSwitchID, Status: e.Status, Ready: e.Ready, Missing: e.Missing, Total: len(e.Addresses), Used: e.used()}
 		if e.usable() {
 			one.Idle = e.idle()
 			st.Cooling += e.count(func(a Address) bool { return a.idle() && !a.cooled(now, p.marks.CoolDown) })
@@ -70,10 +70,16 @@ func (p *Pool) problems() []Problem {
 func (p *Pool) vanished() []Holding {
 	var all []Holding
 	for _, h := range p.holders {
-		e := p.stock.eni(h.ENI)
-		missing := e != nil && slices.ContainsFunc(e.Addresses, func(a Address) bool { return a.Owner == h.Owner && (a.Missing || e.Missing) })
-		if h.lost || missing {
+		if h.lost {
 			all = append(all, h.Holding)
+		}
+	}
+	for i := range p.stock.ENIs {
+		e := &p.stock.ENIs[i]
+		for _, a := range e.Addresses {
+			if a.Owner != "" && (a.Missing || e.Missing) {
+				all = append(all, Holding{Owner: a.Owner, ENI: e.ID, IPv4: a.IP})
+			}
 		}
 	}
 	slices.SortFunc(all, func(a, b Holding) int { return strings.Compare(a.Owner, b.Owner) })

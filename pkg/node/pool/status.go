@@ -30,6 +30,7 @@ type ENIStatus struct {
 	ID, MAC, VSwitchID string
 	Status             cloud.ENIStatus
 	Ready              bool     // set up on the node
+	Missing            bool     // the last reading of the cloud did not show it; a second one will tell
 	Step               StepKind // in flight; "" when none
 	Total, Used, Idle  int
 }

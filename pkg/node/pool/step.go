@@ -119,7 +119,7 @@ func (p *Pool) create(ctx context.Context, spec cloud.ENISpec) (cloud.ENI, error
 		}
 	}
 	eni, err := p.opts.Cloud.CreateENI(ctx, spec)
-	if err == nil || certain(err) {
+	if err == nil || certain(CreateENI, err) {
 		p.forget(spec.ClientToken)
 	}
 	return eni, err
@@ -139,8 +139,9 @@ func (p *Pool) forget(token string) {
 	}
 }
 
-// certain reports whether err means that nothing was changed.
-func certain(err error) bool {
+// certain reports whether err of a step means that nothing was changed and the stock is as good as before. An ENI or an
+// address that was not found means that the stock is wrong; a vSwitch or security group for a new ENI does not.
+func certain(step StepKind, err error) bool {
 	var u *unrecorded
 	if errors.As(err, &u) {
 		return true
@@ -148,6 +149,8 @@ func certain(err error) bool {
 	switch cloud.KindOf(err) {
 	case cloud.NoAddress, cloud.Quota, cloud.Throttled, cloud.Forbidden, cloud.BadKey, cloud.Invalid:
 		return true
+	case cloud.NotFound:
+		return step == CreateENI
 	}
 	return false
 }

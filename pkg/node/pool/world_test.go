@@ -3,7 +3,6 @@ package pool
 import (
 	"context"
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -162,7 +161,7 @@ func (w *world) atRest() {
 		w.fail("%d pods hold addresses (%d vanished), the pool says %d", len(w.ledger), len(st.Vanished), st.Used)
 	}
 	w.noSurplus(st)
-	if left := slices.Collect(maps.Keys(w.journal.specs)); len(left) > 0 {
+	if left, _ := w.journal.Intents(); len(left) > 0 {
 		w.fail("intents left in the journal: %v", left)
 	}
 }
