@@ -25,7 +25,7 @@ import (
 )
 
 // instanceType carries enough addresses for the pods of a round.
-const instanceType = "ecs.g7.16xlarge"
+const instanceType = "ecs.g7.32xlarge"
 
 // pod is one network namespace, named by the path of a file descriptor that this process holds.
 type pod struct {

@@ -2,8 +2,8 @@ package fakecloud
 
 import "github.com/onectl/onectl/pkg/cloud"
 
-// InstanceTypes is the built-in table. CPU, memory, ENIs and addresses are those of ECS's pages on instance families; the
-// numbers of member ENIs are the simulator's own.
+// InstanceTypes is the built-in table, in the shape of ECS's pages on instance families. The numbers are for tests and were
+// not compared with the service; those of member ENIs are the simulator's own.
 func InstanceTypes() []cloud.InstanceType {
 	kind := func(id string, cpu int, gib int64, enis, ipv4, ipv6, members int) cloud.InstanceType {
 		return cloud.InstanceType{ID: "ecs." + id, CPU: cpu, MemoryBytes: gib << 30, ENIs: enis, IPv4PerENI: ipv4, IPv6PerENI: ipv6, TrunkENIs: members}
@@ -26,6 +26,8 @@ func InstanceTypes() []cloud.InstanceType {
 		kind("g7.2xlarge", 8, 32, 4, 15, 15, 16),
 		kind("g7.4xlarge", 16, 64, 8, 30, 30, 32),
 		kind("g7.8xlarge", 32, 128, 8, 30, 30, 32),
+		kind("g7.16xlarge", 64, 256, 8, 30, 30, 32),
+		kind("g7.32xlarge", 128, 512, 15, 30, 30, 60),
 		kind("r7.large", 2, 16, 3, 6, 6, 7),
 		kind("r7.xlarge", 4, 32, 4, 15, 15, 16),
 		kind("r7.2xlarge", 8, 64, 4, 15, 15, 16),

@@ -151,7 +151,9 @@ func concurrentAssigns(t *testing.T, f Fixture) {
 	var group sync.WaitGroup
 	for range workers {
 		eni := f.newENI(t)
+		mu.Lock()
 		owner[eni.Primary()] = eni.ID
+		mu.Unlock()
 		group.Go(func() {
 			for round := range rounds {
 				added, err := f.Account.AssignIPv4(t.Context(), eni.ID, 1, fmt.Sprint(eni.ID, "-", round))
