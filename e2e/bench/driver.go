@@ -27,6 +27,7 @@ type plugin struct {
 type sample struct {
 	each []time.Duration
 	wall time.Duration
+	busy time.Duration // of both cores, the driver included
 }
 
 // round runs one operation for every pod with that many workers. Each worker keeps its thread in the node's namespace.
@@ -42,7 +43,7 @@ func (p plugin) round(ctx context.Context, verb string, pods []pod, workers int)
 		result sample
 		failed error
 	)
-	start := time.Now()
+	start, before := time.Now(), busy()
 	for range workers {
 		wait.Go(func() {
 			runtime.LockOSThread() // never unlocked: the thread ends with the worker, it is in another namespace
@@ -64,7 +65,7 @@ func (p plugin) round(ctx context.Context, verb string, pods []pod, workers int)
 		})
 	}
 	wait.Wait()
-	result.wall = time.Since(start)
+	result.wall, result.busy = time.Since(start), busy()-before
 	return result, failed
 }
 
@@ -88,7 +89,7 @@ func (p plugin) call(ctx context.Context, verb string, pod pod) (time.Duration, 
 
 // add joins samples of the same case.
 func (s sample) add(other sample) sample {
-	return sample{each: append(s.each, other.each...), wall: s.wall + other.wall}
+	return sample{each: append(s.each, other.each...), wall: s.wall + other.wall, busy: s.busy + other.busy}
 }
 
 // quantile is the duration below which that share of the operations stayed, in milliseconds.
@@ -99,3 +100,16 @@ func (s sample) quantile(share float64) float64 {
 
 // rate is operations a second.
 func (s sample) rate() float64 { return float64(len(s.each)) / s.wall.Seconds() }
+
+// busy is the time that this machine's cores have worked since it started (proc(5), stat, in ticks of 10 ms).
+func busy() time.Duration {
+	data, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0
+	}
+	var user, nice, system, idle, wait, irq, softirq int64
+	if _, err := fmt.Sscanf(string(data), "cpu %d %d %d %d %d %d %d", &user, &nice, &system, &idle, &wait, &irq, &softirq); err != nil {
+		return 0
+	}
+	return time.Duration(user+nice+system+irq+softirq) * 10 * time.Millisecond
+}

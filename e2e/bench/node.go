@@ -18,7 +18,6 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
-	"github.com/onectl/onectl/pkg/cloud"
 	"github.com/onectl/onectl/pkg/fakecloud"
 	"github.com/onectl/onectl/pkg/fakecloud/fabric"
 	"github.com/onectl/onectl/pkg/fakecloud/wire"
@@ -96,7 +95,7 @@ func (n *node) namespace() (file *os.File, err error) {
 
 func path(file *os.File) string { return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), file.Fd()) }
 
-// start runs the simulator and the daemon and waits until the pool is warm.
+// start runs the simulator and the daemon and waits until it serves.
 func (n *node) start(ctx context.Context, bin string, pods int) error {
 	control := wire.ControlClient{Socket: n.file("control.sock")}
 	if err := n.run(bin, nil, "fakecloud", "serve", "--name", "bench", "--listen", "127.0.0.1:0", "--control", control.Socket,
@@ -120,37 +119,19 @@ func (n *node) start(ctx context.Context, bin string, pods int) error {
 		return err
 	}
 	if err := n.run(bin, n.ours, "terwayd", "run", "--standalone", "--config-dir", n.file("config"), "--secret-dir", n.file("secret"),
-		"--state-dir", n.file("state.d"), "--socket", n.file("terway.sock"), "--cni-conf-dir", n.file("cni"), "--listen", "127.0.0.1:0"); err != nil {
+		"--state-dir", n.file("state.d"), "--socket", n.file("terway.sock"), "--cni-conf-dir", n.file("cni"), "--listen", metricsAddress); err != nil {
 		return err
 	}
-	return n.wait(ctx, func() error { return n.warm(ctx, control, pods) })
-}
-
-// warm is nil when the daemon serves and its pool holds an address for every pod.
-func (n *node) warm(ctx context.Context, control wire.ControlClient, pods int) error {
-	if _, err := os.Stat(filepath.Join(n.file("cni"), "10-terway.conflist")); err != nil {
+	return n.wait(ctx, func() error {
+		_, err := os.Stat(filepath.Join(n.file("cni"), "10-terway.conflist")) // written once the daemon serves
 		return err
-	}
-	summary, err := control.Summary(ctx)
-	if err != nil {
-		return err
-	}
-	ready := 0
-	for _, eni := range summary.ENIs {
-		if eni.Tags["creator"] == "terway" && eni.Status == cloud.ENIInUse {
-			ready += len(eni.IPv4)
-		}
-	}
-	if ready < pods {
-		return fmt.Errorf("the pool holds %d of %d addresses", ready, pods)
-	}
-	return nil
+	})
 }
 
 // configure writes what the cluster would mount: eni-config and the Secret.
 func (n *node) configure(world fakecloud.BootstrapResult, pods int) error {
 	conf, err := json.Marshal(map[string]any{
-		"version": "1", "max_pool_size": pods + 20, "min_pool_size": pods + 10, "service_cidr": "10.96.0.0/16",
+		"version": "1", "max_pool_size": pods + 20, "min_pool_size": 0, "service_cidr": "10.96.0.0/16",
 		"vswitches": map[string][]string{"cn-hangzhou-i": {"vsw-bench"}}, "security_group": world.SecurityGroup.ID,
 		"eni_tags": map[string]string{"ack.aliyun.com": world.Cluster.ID},
 	})

@@ -233,7 +233,8 @@ func TestRenderChangesThePodTemplateWithTheConfiguration(t *testing.T) {
 		value, _, _ := unstructured.NestedString(set.Object, "spec", "template", "metadata", "annotations", configAnnotation)
 		return value
 	}
-	if annotation("{}") == annotation(filled) || annotation(filled) != annotation(filled) || annotation("{}") == "" {
+	first, again := annotation(filled), annotation(filled)
+	if empty := annotation("{}"); empty == first || first != again || empty == "" {
 		t.Error("the annotation must follow the configuration, and nothing else")
 	}
 }
