@@ -1,0 +1,65 @@
+// Package datacentre recognises what network the data centre's nodes run: which CNI plugins, in which mode, and so which of
+// the three hybrid scenarios the cluster is. It decides from objects that somebody else has read; it reads nothing itself.
+package datacentre
+
+import (
+	"net/netip"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// Kind is a CNI plugin that onectl knows.
+type Kind string
+
+// The CNI plugins of data centres. Canal is Calico's policy over Flannel's network; Host is that no plugin was found.
+const (
+	Calico     Kind = "calico"
+	Flannel    Kind = "flannel"
+	Cilium     Kind = "cilium"
+	KubeRouter Kind = "kube-router"
+	Canal      Kind = "canal"
+	Host       Kind = "host"
+)
+
+// The modes of CNI.Mode: how pods of different nodes reach each other.
+const (
+	IPIP    = "ipip"    // Calico
+	VXLAN   = "vxlan"   // Calico, Flannel, Cilium, Canal
+	Geneve  = "geneve"  // Cilium
+	Tunnel  = "tunnel"  // kube-router: IPIP or FoU for all nodes
+	BGP     = "bgp"     // Calico, kube-router, Cilium with its BGP control plane: no encapsulation, routes are told
+	HostGW  = "host-gw" // Flannel: routes on every node, one layer-2 network
+	Native  = "native"  // Cilium without encapsulation: somebody else routes
+	Unknown = ""        // the plugin was recognised, its mode was not
+)
+
+// Ref names a workload.
+type Ref struct {
+	Kind      string `json:"kind"` // DaemonSet, Deployment
+	Namespace string `json:"namespace"`
+	Name      string `json:"name"`
+}
+
+// String is "DaemonSet kube-system/calico-node".
+func (r Ref) String() string { return r.Kind + " " + r.Namespace + "/" + r.Name }
+
+// CNI is one recognised plugin.
+type CNI struct {
+	Kind            Kind           `json:"kind"`
+	Mode            string         `json:"mode"`                      // Unknown when the configuration could not be read
+	Operator        bool           `json:"operator,omitempty"`        // an operator reconciles the workloads: patch its configuration
+	Namespace       string         `json:"namespace,omitempty"`       // where the plugin runs
+	Workloads       []Ref          `json:"workloads,omitempty"`       // the node's DaemonSet first
+	PodCIDRs        []netip.Prefix `json:"podCIDRs,omitempty"`        // sorted, of the plugin's own configuration or else of data-centre nodes
+	Evidence        []string       `json:"evidence"`                  // what was seen, and what it says
+	RouteReflectors bool           `json:"routeReflectors,omitempty"` // Calico: BGP routes go through route reflectors
+}
+
+// Objects is what Recognise decides from. Any part may be empty: what is not there is not recognised.
+type Objects struct {
+	DaemonSets  []unstructured.Unstructured // all namespaces
+	Deployments []unstructured.Unstructured // all namespaces
+	ConfigMaps  []unstructured.Unstructured // those that ConfigMapNames lists are enough
+	Nodes       []unstructured.Unstructured
+	Resources   []unstructured.Unstructured // custom resources of the kinds that ResourceKinds lists
+}
