@@ -94,6 +94,7 @@ var layers = map[string][]string{
 	"pkg/onectl/version/":       {},
 	"pkg/onectl/ram/":           {"pkg/cloud"},
 	"pkg/onectl/addon/":         {"pkg/cloud", "pkg/node/conf", "manifests"},
+	"pkg/onectl/preflight":      {"pkg/cloud", "pkg/node/conf", "pkg/onectl/datacentre"},
 	"pkg/onectl/kube/":          {"pkg/cloud"},
 	"pkg/onectl/cmd/":           {"pkg/cloud", "pkg/onectl/", "manifests"},
 	"pkg/testkit/":              {},

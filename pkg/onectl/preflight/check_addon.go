@@ -1,0 +1,3 @@
+package preflight
+
+func addonChecks() []Check { return nil }
