@@ -40,7 +40,8 @@ type Options struct {
 // Client reaches one cluster. It is safe for concurrent use.
 type Client struct {
 	dynamic dynamic.Interface
-	server  string // for messages
+	core    rest.Interface // of the core group, for subresources
+	server  string         // for messages
 	from    string
 	poll    time.Duration
 }
@@ -61,7 +62,11 @@ func Open(o Options) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("kubeconfig %s (from %s): %w; give another one with --kubeconfig FILE", files, o.From, err)
 	}
-	return &Client{dynamic: client, server: config.Host, from: files + ", from " + o.From, poll: orDefault(o.Poll, time.Second)}, nil
+	core, err := coreClient(config)
+	if err != nil {
+		return nil, fmt.Errorf("kubeconfig %s (from %s): %w; give another one with --kubeconfig FILE", files, o.From, err)
+	}
+	return &Client{dynamic: client, core: core, server: config.Host, from: files + ", from " + o.From, poll: orDefault(o.Poll, time.Second)}, nil
 }
 
 // plain replaces client-go's text for a kubeconfig that is not there, which speaks of environment variables.
