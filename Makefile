@@ -19,7 +19,7 @@ help: ## list the targets
 
 build: ## static binaries in bin/
 	@mkdir -p bin
-	$(BUILD) -o bin/ ./cmd/... ./e2e/probe
+	$(BUILD) -o bin/ ./cmd/...
 
 test: lint unit stories ## everything: lint, unit tests with the race detector, the stories on a fresh lab
 

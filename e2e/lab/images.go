@@ -13,7 +13,7 @@ import (
 
 // Images that the lab's nodes carry.
 const (
-	terwayImage = "docker.io/onectl/terway"    // the node daemon and the CNI plugin; its tag is onectl's version
+	terwayImage = "docker.io/onectl/terway"    // the node daemon, the CNI plugin, and the probe; its tag is onectl's version
 	probeImage  = "docker.io/onectl/probe:lab" // a small server and client for tests
 )
 
@@ -24,7 +24,7 @@ func Images(ctx context.Context, binDir string, compress bool) ([]image.Image, e
 	if err != nil {
 		return nil, err
 	}
-	terway, err := build(terwayImage+":"+tag, binDir, compress, "terwayd", "terway")
+	terway, err := build(terwayImage+":"+tag, binDir, compress, "terwayd", "terway", "probe")
 	if err != nil {
 		return nil, err
 	}
