@@ -10,6 +10,7 @@ import (
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"github.com/onectl/onectl/pkg/cloud"
+	"github.com/onectl/onectl/pkg/onectl/preflight"
 	"github.com/onectl/onectl/pkg/onectl/profile"
 	"github.com/onectl/onectl/pkg/onectl/ram"
 )
@@ -49,6 +50,12 @@ type Kube interface {
 	Until(ctx context.Context, done func(context.Context) (bool, error)) error
 }
 
+// Gatherer looks at the cluster and at the cloud. What it cannot read is a part that is not known; an error is only that it
+// could not look at all.
+type Gatherer interface {
+	Gather(ctx context.Context, o preflight.GatherOptions) (preflight.Facts, error)
+}
+
 // ConfigStore keeps the operator's configuration.
 type ConfigStore interface {
 	Load() (profile.Config, error)
@@ -75,6 +82,11 @@ type Factory struct {
 	Watched   bool     // a person watches stderr: show progress
 	OpenCloud func(key cloud.AccessKey, s profile.Settings) (Cloud, error)
 	OpenKube  func(s profile.Settings) (Kube, error)
+	// OpenGatherer makes what preflight looks with. Settings without a key or a region are fine: the cloud's parts are then
+	// not known.
+	OpenGatherer func(s profile.Settings) (Gatherer, error)
+	// Onectl runs another command line of onectl, without the program's name, with the same global flags.
+	Onectl func(ctx context.Context, args []string) error
 }
 
 // Settings is flags over environment over configuration file.
