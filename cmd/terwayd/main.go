@@ -35,6 +35,6 @@ func root() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	c.AddCommand(runCommand(), installCommand(), uninstallCommand())
+	c.AddCommand(runCommand(), installCommand(), uninstallCommand(), factsCommand())
 	return c
 }
