@@ -6,12 +6,14 @@ import (
 	"net/netip"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
 // Kind is a CNI plugin that onectl knows.
 type Kind string
 
-// The CNI plugins of data centres. Canal is Calico's policy over Flannel's network; Host is that no plugin was found.
+// The CNI plugins of data centres. Canal is Calico's policy over Flannel's network; Host is that no plugin was found; Other is
+// that something puts CNI configurations on nodes, and onectl does not know it.
 const (
 	Calico     Kind = "calico"
 	Flannel    Kind = "flannel"
@@ -19,6 +21,7 @@ const (
 	KubeRouter Kind = "kube-router"
 	Canal      Kind = "canal"
 	Host       Kind = "host"
+	Other      Kind = "other"
 )
 
 // The modes of CNI.Mode: how pods of different nodes reach each other.
@@ -29,7 +32,7 @@ const (
 	Tunnel  = "tunnel"  // kube-router: IPIP or FoU for all nodes
 	BGP     = "bgp"     // Calico, kube-router, Cilium with its BGP control plane: no encapsulation, routes are told
 	HostGW  = "host-gw" // Flannel: routes on every node, one layer-2 network
-	Native  = "native"  // Cilium without encapsulation: somebody else routes
+	Native  = "native"  // Cilium, Calico without BGP: no encapsulation, somebody else routes
 	Unknown = ""        // the plugin was recognised, its mode was not
 )
 
@@ -62,4 +65,19 @@ type Objects struct {
 	ConfigMaps  []unstructured.Unstructured // those that ConfigMapNames lists are enough
 	Nodes       []unstructured.Unstructured
 	Resources   []unstructured.Unstructured // custom resources of the kinds that ResourceKinds lists
+}
+
+// ConfigMapNames lists the ConfigMaps that Recognise looks into, in whatever namespace the plugin runs.
+func ConfigMapNames() []string {
+	return []string{"calico-config", "canal-config", "rke2-canal-config", "kube-flannel-cfg", "cilium-config"}
+}
+
+// ResourceKinds lists the custom resources that Recognise looks at. Their definitions are there only where the plugin is.
+func ResourceKinds() []schema.GroupVersionKind {
+	return []schema.GroupVersionKind{
+		{Group: "operator.tigera.io", Version: "v1", Kind: "Installation"},
+		{Group: "crd.projectcalico.org", Version: "v1", Kind: "IPPool"},
+		{Group: "crd.projectcalico.org", Version: "v1", Kind: "BGPConfiguration"},
+		{Group: "crd.projectcalico.org", Version: "v1", Kind: "BGPPeer"},
+	}
 }
