@@ -72,6 +72,7 @@ func (c *Counts) add(r Result) {
 // Report is what a preflight found.
 type Report struct {
 	At          time.Time `json:"at"`
+	Cluster     string    `json:"cluster,omitempty"` // the registered cluster's name and ID
 	Phase       Phase     `json:"phase"`
 	Scenario    string    `json:"scenario,omitempty"`
 	ScenarioWhy []string  `json:"scenarioWhy,omitempty"` // what was seen, and what it says

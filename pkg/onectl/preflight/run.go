@@ -75,7 +75,7 @@ func Run(checks []Check, f Facts, o Options) Report {
 	f.Phase = cmp.Or(o.Phase, PhaseOf(f))
 	scenario, why := scenarioOf(f, o)
 	f.Scenario = scenario
-	r := Report{At: f.At, Phase: f.Phase, Scenario: scenario, ScenarioWhy: why, Networks: networksOf(f)}
+	r := Report{At: f.At, Cluster: clusterName(f), Phase: f.Phase, Scenario: scenario, ScenarioWhy: why, Networks: networksOf(f)}
 	for _, c := range checks {
 		if len(o.Only) > 0 && !slices.Contains(o.Only, c.ID) || slices.Contains(o.Skip, c.ID) {
 			continue
@@ -87,6 +87,14 @@ func Run(checks []Check, f Facts, o Options) Report {
 	}
 	r.Verdict = verdictOf(r.Results)
 	return r
+}
+
+func clusterName(f Facts) string {
+	c := f.Cluster.Value
+	if c.Name == "" || c.Name == c.ID {
+		return c.ID
+	}
+	return c.Name + " (" + c.ID + ")"
 }
 
 // judge runs one check. A check that is not an error when it fails is a warning: its failure is OutcomeWarn. A check that
