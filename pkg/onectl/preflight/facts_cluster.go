@@ -100,6 +100,7 @@ type Proxy struct {
 	Mode            string `json:"mode,omitempty"`        // iptables, ipvs, nftables; "" is the default of its version
 	ClusterCIDR     string `json:"clusterCIDR,omitempty"` // as configured
 	DetectLocalMode string `json:"detectLocalMode,omitempty"`
+	LocalPrefix     string `json:"localPrefix,omitempty"` // detectLocal.interfaceNamePrefix, of mode InterfaceNamePrefix
 	ReplacedBy      string `json:"replacedBy,omitempty"` // "cilium" when that serves Services
 	CloudDesired    int    `json:"cloudDesired"`         // cloud nodes it shall run on
 	CloudReady      int    `json:"cloudReady"`           // cloud nodes it is ready on

@@ -134,7 +134,7 @@ func goodAddons(f *Facts) {
 			Tags: map[string]string{"ack.aliyun.com": "c0123456789abcdef0123456789abcdef"}, IPStack: "ipv4",
 		},
 	})
-	f.Proxy = Known(Proxy{Found: true, Mode: "iptables", ClusterCIDR: "10.244.0.0/16", CloudDesired: 2, CloudReady: 2})
+	f.Proxy = Known(Proxy{Found: true, Mode: "iptables", ClusterCIDR: "10.244.0.0/16", DetectLocalMode: "InterfaceNamePrefix", LocalPrefix: "cali", CloudDesired: 2, CloudReady: 2})
 	f.DNS = Known(DNS{Found: true, Ready: 2, Desired: 2, Service: addr("10.96.0.10"), Endpoints: 2})
 	f.Events = Known([]Event{})
 }
