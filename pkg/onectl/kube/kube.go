@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"net/url"
 	"strings"
 	"syscall"
@@ -40,7 +41,9 @@ type Options struct {
 // Client reaches one cluster. It is safe for concurrent use.
 type Client struct {
 	dynamic dynamic.Interface
-	core    rest.Interface // of the core group, for subresources
+	core    rest.Interface // of the core group, for subresources and long lists
+	http    *http.Client   // for what is in no group
+	base    string         // the API server's URL
 	server  string         // for messages
 	from    string
 	poll    time.Duration
@@ -66,7 +69,11 @@ func Open(o Options) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("kubeconfig %s (from %s): %w; give another one with --kubeconfig FILE", files, o.From, err)
 	}
-	return &Client{dynamic: client, core: core, server: config.Host, from: files + ", from " + o.From, poll: orDefault(o.Poll, time.Second)}, nil
+	plain, base, err := plainClient(config)
+	if err != nil {
+		return nil, fmt.Errorf("kubeconfig %s (from %s): %w; give another one with --kubeconfig FILE", files, o.From, err)
+	}
+	return &Client{dynamic: client, core: core, http: plain, base: base, server: config.Host, from: files + ", from " + o.From, poll: orDefault(o.Poll, time.Second)}, nil
 }
 
 // plain replaces client-go's text for a kubeconfig that is not there, which speaks of environment variables.

@@ -160,6 +160,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) answer(r *http.Request) (any, error) {
+	if r.URL.Path == "/version" {
+		return map[string]any{"major": "1", "minor": "34", "gitVersion": Version}, nil
+	}
 	k, version, err := parse(r.URL.Path)
 	if err != nil {
 		return nil, apierrors.NewBadRequest(err.Error())
@@ -175,7 +178,7 @@ func (s *Server) answer(r *http.Request) (any, error) {
 	switch {
 	case r.Method == http.MethodGet && k.name == "":
 		items, err := s.store.list(k, query.Get("labelSelector"))
-		return map[string]any{"apiVersion": version, "kind": "List", "metadata": map[string]any{}, "items": contents(items)}, err
+		return page(version, items, query), err
 	case r.Method == http.MethodGet:
 		return s.store.get(k)
 	case r.Method == http.MethodDelete:
