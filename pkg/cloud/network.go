@@ -55,6 +55,7 @@ const (
 	HopInstance        = "Instance" // an ECS instance
 	HopENI             = "NetworkInterface"
 	HopRouterInterface = "RouterInterface" // Express Connect to a VBR
+	HopCEN             = "CenBasic"        // Cloud Enterprise Network without a transit router
 	HopAttachment      = "Attachment"      // Cloud Enterprise Network's transit router
 	HopVBR             = "VBR"
 	HopBGPPeer         = "BgpPeer"

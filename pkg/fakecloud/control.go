@@ -22,6 +22,10 @@ func (b BootstrapSpec) withDefaults() BootstrapSpec {
 	text(&b.ClusterName, "hybrid")
 	text(&b.ClusterVersion, "1.34.1")
 	text(&b.OperatorUser, "operator")
+	text((*string)(&b.Routing), string(RoutingStatic))
+	if b.SecurityRules == nil {
+		b.SecurityRules = privateRules()
+	}
 	if !b.LANSubnet.IsValid() {
 		b.LANSubnet = netip.MustParsePrefix("10.20.0.0/24")
 	}
@@ -54,6 +58,14 @@ func (b BootstrapSpec) validate() error {
 	for _, id := range b.PodVSwitches {
 		if !slices.ContainsFunc(b.VSwitches, func(v VSwitchSpec) bool { return v.ID == id }) {
 			return fmt.Errorf("bootstrap world: pod vSwitch %s is not among VSwitches", id)
+		}
+	}
+	if !slices.Contains([]Routing{RoutingStatic, RoutingBGP, RoutingSpeaker}, b.Routing) {
+		return fmt.Errorf("bootstrap world: routing %q is not one of static, bgp and speaker", b.Routing)
+	}
+	for _, rule := range b.SecurityRules {
+		if err := validRule(rule); err != nil {
+			return fmt.Errorf("bootstrap world: %w", err)
 		}
 	}
 	for _, name := range b.OperatorPolicies {
@@ -89,9 +101,10 @@ func (w *World) Bootstrap(spec BootstrapSpec) (BootstrapResult, error) {
 
 func (s *state) bootstrap(b BootstrapSpec, now time.Time) {
 	s.Account, s.Region, s.LANSubnet, s.Services = b.Account, b.Region, b.LANSubnet, b.Services
-	s.SecurityGroup, s.Cluster = b.SecurityGroup, b.ClusterID
+	s.SecurityGroup, s.Cluster, s.Routing = b.SecurityGroup, b.ClusterID, b.Routing
 	s.VPC = cloud.VPC{ID: b.VPCID, Name: b.VPCID, CIDR: b.VPC.Masked()}
 	s.SecurityGroups[b.SecurityGroup] = cloud.SecurityGroup{ID: b.SecurityGroup, Name: b.SecurityGroup, VPCID: b.VPCID}
+	s.setRules(b.SecurityGroup, b.SecurityRules)
 	cluster := cloud.Cluster{
 		ID: b.ClusterID, Name: b.ClusterName, Type: cloud.ClusterTypeRegistered, State: "running", RegionID: b.Region, VPCID: b.VPCID,
 		PodVSwitches: slices.Clone(b.PodVSwitches), SecurityGroupID: b.SecurityGroup, ServiceCIDR: b.ServiceCIDR, Version: b.ClusterVersion,

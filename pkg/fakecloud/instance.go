@@ -166,12 +166,13 @@ func (s *state) network() Network {
 		}
 		n.Ports = append(n.Ports, Port{
 			ENI: e.ID, MAC: e.MAC, Primary: e.Type == cloud.ENIPrimary, NetNS: i.NetNS, VSwitch: e.VSwitchID,
-			IPv4: addresses(e.IPv4), IPv6: addresses(e.IPv6),
+			IPv4: addresses(e.IPv4), IPv6: addresses(e.IPv6), SecurityGroups: slices.Clone(e.SecurityGroups),
 		})
 	}
 	for _, name := range sorted(s.LAN) {
 		n.LAN = append(n.LAN, s.LAN[name])
 	}
+	n.Routing, n.Routes, n.Announced, n.SecurityGroups = s.routing(), s.routed(), s.announced(), s.groups()
 	return n
 }
 

@@ -42,6 +42,11 @@ type BootstrapSpec struct {
 	Services         netip.Addr   // where the cloud API is served inside the VPC, 100.100.0.80 by default
 	OperatorUser     string       // RAM user for whoever runs onectl
 	OperatorPolicies []string     // system policies attached to that user
+	Routing          Routing      // how VPC and data centre learn of one another, RoutingStatic by default
+
+	// SecurityRules are the rules of SecurityGroup. Nil lets everything in from private addresses (RFC 1918), as the
+	// security group that Container Service makes for a cluster lets in its VPC and its pods.
+	SecurityRules []cloud.SecurityRule
 }
 
 // VSwitchSpec is one vSwitch to make.
@@ -82,6 +87,18 @@ type Network struct {
 	LAN       []LANNode // sorted by name
 	LANSubnet netip.Prefix
 	Services  netip.Addr // address in the VPC router where the cloud API is served to instances
+
+	Routing        Routing         // "" routes everything on the LAN, whatever Routes and Announced say
+	Routes         []netip.Prefix  // what the VPC routes to the data centre, sorted
+	Announced      []netip.Prefix  // what the data centre routes to the VPC, sorted
+	SecurityGroups []SecurityGroup // sorted by ID
+}
+
+// SecurityGroup is a security group as the fabric enforces it.
+type SecurityGroup struct {
+	ID      string
+	Members []netip.Addr         // IPv4 addresses of its ENIs, sorted
+	Rules   []cloud.SecurityRule // with the group's inner access
 }
 
 // Port is one ENI that is InUse on an instance with a network namespace.
@@ -93,6 +110,8 @@ type Port struct {
 	VSwitch string
 	IPv4    []netip.Addr // primary first: the only sources the VPC accepts from this port
 	IPv6    []netip.Addr
+
+	SecurityGroups []string // whose rules hold here; none lets everything through
 }
 
 // LANNode is a machine in the data centre.

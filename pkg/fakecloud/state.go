@@ -36,6 +36,16 @@ type state struct {
 	LAN            map[string]LANNode
 	Tokens         map[string]tokenRecord
 
+	Rules       map[string][]cloud.SecurityRule // by security group
+	Routing     Routing
+	Withdrawn   []netip.Prefix // what static routing would bring and somebody took away
+	Routes      []routeRecord  // what somebody wrote
+	VBRs        map[string]*vbrRecord
+	BGPGroups   map[string]BGPGroup
+	BGPPeers    map[string]*peerRecord
+	BGPNetworks []cloud.BGPNetwork
+	CEN         []cenRecord
+
 	Faults  []Fault
 	Calls   map[string]int            // by action
 	Refused map[string]map[string]int // by action, then code
@@ -48,7 +58,8 @@ func newState(seed string, now time.Time) *state {
 		VSwitches: map[string]*vswitchRecord{}, SecurityGroups: map[string]cloud.SecurityGroup{},
 		Clusters: map[string]cloud.Cluster{}, Instances: map[string]*instanceRecord{}, ENIs: map[string]*eniRecord{},
 		Users: map[string]*userRecord{}, Policies: map[string]*policyRecord{}, Keys: map[string]*keyRecord{},
-		LAN: map[string]LANNode{}, Tokens: map[string]tokenRecord{},
+		LAN: map[string]LANNode{}, Tokens: map[string]tokenRecord{}, Rules: map[string][]cloud.SecurityRule{},
+		VBRs: map[string]*vbrRecord{}, BGPGroups: map[string]BGPGroup{}, BGPPeers: map[string]*peerRecord{},
 		Calls: map[string]int{}, Refused: map[string]map[string]int{},
 	}
 }

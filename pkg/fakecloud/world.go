@@ -42,6 +42,7 @@ func Restore(snapshot []byte, options Options) (*World, error) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.state.adoptRules()
 	w.state.settle(w.clock.Now())
 	w.arm()
 	return w, nil
