@@ -1,5 +1,6 @@
-// Command probe is the pod that the stories send traffic with: an HTTP server that says who asked, and a client that
-// asks many servers once, or one server for a while.
+// Command probe is what test pods run. For stories: an HTTP server that says who asked ("serve"), a client that asks many
+// servers once ("get"), or one server for a while ("watch"). For "onectl connectivity test": the target side ("agent"), and
+// the client that measures paths to agents ("run").
 package main
 
 import (
@@ -36,8 +37,12 @@ func run(ctx context.Context, args []string) error {
 		return getAll(ctx, rest)
 	case "watch":
 		return watch(ctx, rest)
+	case "agent":
+		return runAgent(ctx, rest)
+	case "run":
+		return runJob(ctx, rest)
 	default:
-		return fmt.Errorf("%s: use serve, get URL..., or watch -for 10s URL", verb)
+		return fmt.Errorf("%s: use serve, get URL..., watch -for 10s URL, agent, or run JOB", verb)
 	}
 }
 
