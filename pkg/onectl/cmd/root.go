@@ -4,17 +4,21 @@
 package cmd
 
 import (
+	"context"
+
 	"github.com/spf13/cobra"
 
 	"github.com/onectl/onectl/pkg/onectl/cmd/addon"
 	"github.com/onectl/onectl/pkg/onectl/cmd/cmdutil"
 	"github.com/onectl/onectl/pkg/onectl/cmd/configure"
+	"github.com/onectl/onectl/pkg/onectl/cmd/preflight"
 	"github.com/onectl/onectl/pkg/onectl/cmd/ramuser"
 	"github.com/onectl/onectl/pkg/onectl/cmd/version"
 )
 
-const long = `onectl makes the cloud nodes of an ACK One registered cluster work: it gives add-ons their rights in the cloud, and
-installs Terway, which gives pods on cloud nodes their addresses.
+const long = `onectl makes the cloud nodes of an ACK One registered cluster work: it checks that the networks of
+both sides work together, gives add-ons their rights in the cloud, and installs Terway, which gives pods on cloud nodes their
+addresses.
 
 It works on two clusters at once: the registered cluster in Alibaba Cloud (--cluster-id, --region, and the AccessKey of
 "onectl configure" or the environment), and the Kubernetes cluster in the data centre (--kubeconfig). The kubeconfig is the
@@ -24,6 +28,9 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 cannot reach the cloud or the clu
 
 const example = `  # once
   onectl configure
+
+  # what must change before pods of both sides reach each other
+  onectl preflight
 
   # rights, then the add-on
   onectl ram-user grant --addon terway-eniip
@@ -52,6 +59,18 @@ func New(f *cmdutil.Factory) *cobra.Command {
 	flags.StringVar(&f.Flags.Region, "region", "", "region of the registered cluster (environment: ALIBABA_CLOUD_REGION_ID)")
 	flags.StringVar(&f.Flags.CloudEndpoint, "cloud-endpoint", "", "URL that all cloud calls go to, for a simulator (environment: ONECTL_CLOUD_ENDPOINT)")
 	flags.BoolVarP(&f.Verbose, "verbose", "v", false, "tell each change on stderr")
-	root.AddCommand(version.New(f, nil), configure.New(f, nil), ramuser.New(f), addon.New(f))
+	root.AddCommand(version.New(f, nil), configure.New(f, nil), ramuser.New(f), addon.New(f), preflight.New(f, nil))
+	f.Onectl = again(f)
 	return root
+}
+
+// again runs another command line of onectl on a tree of its own, with the global flags that this one was given.
+func again(f *cmdutil.Factory) func(context.Context, []string) error {
+	return func(ctx context.Context, args []string) error {
+		g := *f
+		root := New(&g)
+		g.Flags, g.Verbose = f.Flags, f.Verbose // New has bound them to the new tree, and so emptied them
+		root.SetArgs(args)
+		return root.ExecuteContext(ctx)
+	}
 }

@@ -1,6 +1,9 @@
 package preflight
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // Severity says how much a check that does not pass matters.
 type Severity string
@@ -90,4 +93,16 @@ func NotApplicable(why string) Finding { return Finding{Outcome: OutcomeSkip, Su
 // Checks is the catalogue, in the order reports show it.
 func Checks() []Check {
 	return slices.Concat(cloudChecks(), networkChecks(), clusterChecks(), nodeChecks(), addonChecks())
+}
+
+// Where says in which phases and scenarios the check applies, as people read it.
+func (c Check) Where() string {
+	phase, scenario := "before and after installation", "every scenario"
+	if len(c.Phases) == 1 {
+		phase = map[Phase]string{Pre: "before installation", Post: "after installation"}[c.Phases[0]]
+	}
+	if len(c.Scenarios) > 0 {
+		scenario = "scenario " + strings.Join(c.Scenarios, ", ")
+	}
+	return phase + ", " + scenario
 }

@@ -101,9 +101,9 @@ type Proxy struct {
 	ClusterCIDR     string `json:"clusterCIDR,omitempty"` // as configured
 	DetectLocalMode string `json:"detectLocalMode,omitempty"`
 	LocalPrefix     string `json:"localPrefix,omitempty"` // detectLocal.interfaceNamePrefix, of mode InterfaceNamePrefix
-	ReplacedBy      string `json:"replacedBy,omitempty"` // "cilium" when that serves Services
-	CloudDesired    int    `json:"cloudDesired"`         // cloud nodes it shall run on
-	CloudReady      int    `json:"cloudReady"`           // cloud nodes it is ready on
+	ReplacedBy      string `json:"replacedBy,omitempty"`  // "cilium" when that serves Services
+	CloudDesired    int    `json:"cloudDesired"`          // cloud nodes it shall run on
+	CloudReady      int    `json:"cloudReady"`            // cloud nodes it is ready on
 }
 
 // DNS is the cluster's DNS server.
