@@ -32,7 +32,8 @@ func TestFirstPath(t *testing.T) {
 		{"all pods reach each other over the fabric", s.allPairs},
 		{"pods reach the data centre and a Service", s.acrossTheBorder},
 		{"traffic survives kill -9 of the daemon", s.killDaemon},
-		{"the simulator restarts and nothing is lost", s.restartCloud},
+		{"the simulator is killed, starts again, and nothing is lost", s.restartCloud},
+		{"a second lab is killed and leaves nothing", s.secondLab},
 		{"an exhausted vSwitch is said in an event and heals", s.exhaustion},
 		{"scale to zero returns addresses down to the pool's maximum", s.scaleDown},
 		{"uninstall leaves no ENI of ours", s.uninstall},
@@ -259,18 +260,6 @@ func (s *story) cloudNodes(t *testing.T) []string {
 		}
 	}
 	return names
-}
-
-func (s *story) restartCloud(t *testing.T) {
-	before := s.enis(t)
-	if err := s.lab.RestartCloud(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	after := s.enis(t)
-	if fmt.Sprint(before) != fmt.Sprint(after) {
-		t.Errorf("ENIs before the restart %v, after %v", before, after)
-	}
-	s.kubectl(t, "exec", s.pods(t, "hello")[0], "--", "/probe", "get", "http://hello.default.svc.cluster.local")
 }
 
 // enis are the ENIs that Terway made.

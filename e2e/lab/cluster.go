@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -47,7 +48,25 @@ func (l *Lab) createCluster(ctx context.Context, nodeImage string) error {
 		}
 		return nil
 	case <-ctx.Done():
-		return ctx.Err()
+		return errors.Join(ctx.Err(), l.abandon(context.WithoutCancel(ctx), done))
+	}
+}
+
+// abandon deletes what kind is making until kind notices: it would go on making containers otherwise.
+func (l *Lab) abandon(ctx context.Context, done <-chan error) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for {
+		if err := l.deleteCluster(ctx); err != nil {
+			return err
+		}
+		select {
+		case <-done:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Second):
+		}
 	}
 }
 

@@ -141,7 +141,7 @@ func (l *Lab) remove(ctx context.Context) error {
 	}
 	l.eng = eng
 	if !present {
-		return l.clearHere(ctx)
+		return errors.Join(engine.Clean(ctx), l.clearHere(ctx))
 	}
 	if err := l.clear(ctx); err != nil {
 		return err

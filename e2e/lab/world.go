@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/onectl/onectl/pkg/fakecloud"
@@ -94,11 +95,21 @@ func (l *Lab) endpoint() (string, error) {
 	return strings.TrimSpace(string(data)), nil
 }
 
-// RestartCloud kills the simulator as a power cut would and starts it again from its state file.
-func (l *Lab) RestartCloud(ctx context.Context) error {
-	if err := l.process("fakecloud").stop(ctx); err != nil {
+// KillCloud ends the simulator as a power cut would. Its network stays: it lives in the kernel.
+func (l *Lab) KillCloud(ctx context.Context) error {
+	p := l.process("fakecloud")
+	pid := p.pid()
+	if pid == 0 {
+		return nil
+	}
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 		return err
 	}
+	return until(ctx, func() (bool, error) { return p.pid() == 0, nil })
+}
+
+// StartCloud starts a simulator that ended again, from its state file and at its old address.
+func (l *Lab) StartCloud(ctx context.Context) error {
 	_, err := l.startCloud(ctx)
 	return err
 }
