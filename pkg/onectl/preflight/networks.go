@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/onectl/onectl/pkg/cloud"
@@ -112,11 +113,12 @@ func linksOf(f Facts) (links []Link, why string) {
 		return nil, reason(f.VBRs.Why)
 	}
 	for _, v := range f.VBRs.Value {
-		link := Link{Name: v.ID, State: StateOK, Lines: []string{fmt.Sprintf("VBR %s, VLAN %d", v.Status, v.VLANID)}}
+		link := Link{Name: v.ID, State: StateOK, Lines: []string{"Express Connect, VLAN " + strconv.Itoa(v.VLANID), "border router " + v.Status}}
 		if v.Status != cloud.VBRActive {
 			link.State = StateFail
 		}
 		addSessions(&link, f.BGP, v.ID)
+		addRoutes(&link, f, v.ID)
 		links = append(links, link)
 	}
 	if len(links) == 0 {
@@ -137,11 +139,45 @@ func addSessions(link *Link, peers Part[[]cloud.BGPPeer], vbr string) {
 		if p.VBR != vbr {
 			continue
 		}
-		link.Lines = append(link.Lines, fmt.Sprintf("BGP %s AS%d %s", p.PeerIP, p.PeerASN, p.BGPStatus))
+		link.Lines = append(link.Lines, "BGP session "+p.BGPStatus, fmt.Sprintf("with %s, AS %d", p.PeerIP, p.PeerASN))
 		if p.BGPStatus != cloud.BGPEstablished {
 			link.State = StateFail
 		}
 	}
+}
+
+// addRoutes says which routes the border router learned from the data centre, and which of the VPC it announces there.
+func addRoutes(link *Link, f Facts, vbr string) {
+	var learned, announced []netip.Prefix
+	for _, table := range f.Routes.Value {
+		for _, route := range table.Entries {
+			if route.Type == cloud.RouteBGP && (table.Router == vbr || route.NextHopID == vbr) && !slices.Contains(learned, route.CIDR) {
+				learned = append(learned, route.CIDR)
+			}
+		}
+	}
+	for _, network := range f.BGPNetworks.Value {
+		if network.VBR == vbr {
+			announced = append(announced, network.CIDR)
+		}
+	}
+	if f.Routes.Known {
+		link.Lines = append(link.Lines, "learned: "+few(prefixes(learned)))
+	}
+	if f.BGPNetworks.Known {
+		link.Lines = append(link.Lines, "announced: "+few(prefixes(announced)))
+	}
+}
+
+// few is a list of which the first three are named.
+func few(list []string) string {
+	switch {
+	case len(list) == 0:
+		return "nothing"
+	case len(list) > 3:
+		return fmt.Sprintf("%s and %d more", strings.Join(list[:3], ", "), len(list)-3)
+	}
+	return strings.Join(list, ", ")
 }
 
 func subnetsOf(f Facts) []Subnet {

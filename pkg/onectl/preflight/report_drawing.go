@@ -10,16 +10,16 @@ import (
 // The drawing's measures, in SVG units (pixels at full width).
 const (
 	drawingWidth = 1000
-	sideWidth    = 350
+	sideWidth    = 340
 	margin       = 10
 	lineHeight   = 19
 	dotHeight    = 26
-	dotsShown    = 8  // nodes drawn a side; the others are counted
+	dotsShown    = 6  // nodes drawn a side; the others are counted
 	sideChars    = 44 // characters of a line in a side
-	linkChars    = 26 // characters of a line in a link's box
+	linkChars    = 28 // characters of a line in a link's box
 	vpcX         = drawingWidth - sideWidth - margin
-	linkX        = margin + sideWidth + 45
-	linkWidth    = vpcX - linkX - 45
+	linkX        = margin + sideWidth + 32
+	linkWidth    = vpcX - linkX - 32
 )
 
 // drawing is the two networks laid out: what the template writes as SVG without further thought.
@@ -107,30 +107,31 @@ func (d *drawing) subnet(x, y int, v Subnet) {
 	)
 }
 
-// dots draws nodes in two columns; one that is not ready comes first.
+// dots draws nodes one below the other; those that are not ready come first.
 func (d *drawing) dots(x, y int, dots []NodeDot) (bottom int) {
-	if len(dots) == 0 {
-		d.Texts = append(d.Texts, text{X: x, Y: y + 14, Class: "small", Text: "no nodes"})
-		return y + 30
-	}
 	slices.SortStableFunc(dots, func(a, b NodeDot) int {
 		return strings.Compare(string(a.State), string(b.State)) // "fail" before "ok"
 	})
-	const width = (sideWidth - 32 - 8) / 2
+	count := fmt.Sprintf("%d nodes", len(dots))
+	if len(dots) == 1 {
+		count = "1 node"
+	}
+	y += 14
+	d.Texts = append(d.Texts, text{X: x, Y: y, Class: "small", Text: count})
+	y += 8
 	shown := min(len(dots), dotsShown)
-	for i, dot := range dots[:shown] {
-		left, top := x+i%2*(width+8), y+i/2*(dotHeight+6)
-		d.Boxes = append(d.Boxes, box{X: left, Y: top, W: width, H: dotHeight, Class: "node " + string(dot.State), Title: dot.Name})
+	for _, dot := range dots[:shown] {
+		d.Boxes = append(d.Boxes, box{X: x, Y: y, W: sideWidth - 32, H: dotHeight, Class: "node " + string(dot.State), Title: dot.Name})
 		name := dot.Name
 		if dot.State == StateFail {
 			name = "not ready: " + name
 		}
-		d.Texts = append(d.Texts, text{X: left + 10, Y: top + 17, Class: "small", Text: cut(name, 21)})
+		d.Texts = append(d.Texts, text{X: x + 10, Y: y + 17, Class: "small", Text: cut(name, sideChars)})
+		y += dotHeight + 6
 	}
-	y += (shown + 1) / 2 * (dotHeight + 6)
 	if more := len(dots) - shown; more > 0 {
-		y += 14
-		d.Texts = append(d.Texts, text{X: x, Y: y, Class: "small", Text: fmt.Sprintf("and %d more nodes", more)})
+		y += 12
+		d.Texts = append(d.Texts, text{X: x, Y: y, Class: "small", Text: fmt.Sprintf("and %d more", more)})
 	}
 	return y + 10
 }

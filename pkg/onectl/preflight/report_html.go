@@ -65,6 +65,9 @@ func (v view) Blockers() []Result {
 	return blockers
 }
 
+// IsCommand reports whether the fix is a command line, not a sentence.
+func (r Result) IsCommand() bool { return isCommand(r.Fix) }
+
 // Word is how the outcome is written.
 func (r Result) Word() string { return r.word() }
 
