@@ -156,6 +156,8 @@ func systemPolicies() map[string]string {
 		"AliyunRAMReadOnlyAccess":   allow("ram:Get*", "ram:List*"),
 		"AliyunVPCFullAccess":       allow("vpc:*"),
 		"AliyunVPCReadOnlyAccess":   allow("vpc:Describe*", "vpc:List*", "vpc:Get*"),
+		"AliyunCENFullAccess":       allow("cen:*"),
+		"AliyunCENReadOnlyAccess":   allow("cen:Describe*", "cen:List*", "cen:Get*"),
 		"AliyunSTSAssumeRoleAccess": allow("sts:AssumeRole"),
 	}
 }

@@ -1,6 +1,7 @@
 package fakecloud
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -140,13 +141,10 @@ func ruleCall(action, group string, write bool) call {
 	return call{action: "ecs:" + action, subject: group, resources: []string{"securitygroup/" + group}, write: write}
 }
 
-// sortRules puts rules in the order they decide. Equal ones stay as they were written.
+// sortRules puts rules in the order they decide.
 func sortRules(rules []cloud.SecurityRule) {
-	slices.SortStableFunc(rules, func(a, b cloud.SecurityRule) int {
-		if a.Priority != b.Priority {
-			return a.Priority - b.Priority
-		}
-		return -strings.Compare(string(a.Policy), string(b.Policy)) // "drop" before "accept"
+	slices.SortFunc(rules, func(a, b cloud.SecurityRule) int {
+		return cmp.Or(a.Priority-b.Priority, cmp.Compare(b.Policy, a.Policy), cmp.Compare(a.ID, b.ID)) // "drop" before "accept"
 	})
 }
 

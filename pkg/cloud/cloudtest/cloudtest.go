@@ -30,6 +30,13 @@ type API interface {
 	DescribeInstanceTypes(ctx context.Context, ids []string) ([]cloud.InstanceType, error)
 	DescribeSecurityGroups(ctx context.Context, vpcID string) ([]cloud.SecurityGroup, error)
 
+	DescribeSecurityRules(ctx context.Context, group string) ([]cloud.SecurityRule, error)   // in the order they decide
+	DescribeRouteTables(ctx context.Context, vpcID string) ([]cloud.RouteTable, error)       // "": VBRs' tables, too
+	DescribeVBRs(ctx context.Context) ([]cloud.VBR, error)                                   // sorted by ID
+	DescribeBGPPeers(ctx context.Context, vbrID string) ([]cloud.BGPPeer, error)             // "": of all VBRs
+	DescribeBGPNetworks(ctx context.Context, vbrID string) ([]cloud.BGPNetwork, error)       // "": of all VBRs
+	DescribeCENAttachments(ctx context.Context, cenID string) ([]cloud.CENAttachment, error) // "": of all instances
+
 	CallerIdentity(ctx context.Context) (cloud.Identity, error)
 	GetUser(ctx context.Context, name string) (cloud.User, error)
 	CreateUser(ctx context.Context, user cloud.User) (cloud.User, error)
@@ -67,6 +74,7 @@ type Fixture struct {
 	Instance       cloud.Instance // in Wide's zone, Running, with only its primary ENI; its type is among InstanceTypes
 	Quota          int            // ENIs the account may have, more than one page of them (500)
 	Cluster        cloud.Cluster  // the one registered cluster, with every field set
+	Line           Line
 }
 
 // Run runs the suite. open makes a fresh Fixture for each test.
@@ -93,6 +101,11 @@ func Run(t *testing.T, open func(t *testing.T) Fixture) {
 		{"Network", network},
 		{"Instances", instances},
 		{"Clusters", clusters},
+		{"RoutesOfVPCAndBorderRouter", routes},
+		{"RoutesGoWithTheBGPSession", routesWithdrawn},
+		{"BorderRoutersAndBGP", borderRouters},
+		{"SecurityRules", securityRules},
+		{"NetworkReadersNeedRights", networkRights},
 		{"RAMUserLife", userLife},
 		{"RAMKeysAreTwoAtMost", keyLife},
 		{"RAMPolicyLifeAndRotation", policyLife},

@@ -36,7 +36,7 @@ func newWorld(t *testing.T) (*fakecloud.World, fakecloud.BootstrapResult, cloudt
 			{ID: "vsw-narrow", Zone: region + "-i", CIDR: netip.MustParsePrefix("10.0.1.0/29")},
 			{ID: "vsw-far", Zone: region + "-j", CIDR: netip.MustParsePrefix("10.0.2.0/24")},
 		},
-		PodVSwitches: []string{"vsw-narrow", "vsw-wide"}, ServiceCIDR: netip.MustParsePrefix("10.96.0.0/16"),
+		PodVSwitches: []string{"vsw-narrow", "vsw-wide"}, ServiceCIDR: netip.MustParsePrefix("10.96.0.0/16"), Routing: fakecloud.RoutingBGP,
 	})
 	must(t, err)
 	must(t, world.AddSecurityGroup(groupTwo, "two"))
@@ -49,6 +49,7 @@ func newWorld(t *testing.T) (*fakecloud.World, fakecloud.BootstrapResult, cloudt
 		Settle: func() { clock.Advance(delay) },
 		Region: region, VPC: made.VPC, Wide: "vsw-wide", Narrow: "vsw-narrow", Far: "vsw-far",
 		SecurityGroups: []string{made.SecurityGroup.ID, groupTwo}, Instance: instance, Quota: eniQuota, Cluster: made.Cluster,
+		Line: newLine(t, world, made.VPC, groupTwo),
 	}
 }
 

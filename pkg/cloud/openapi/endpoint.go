@@ -25,8 +25,8 @@ func (c *Client) endpoint(product string) (scheme, host string) {
 		return c.override.Scheme, c.override.Host
 	}
 	product = strings.ToLower(product)
-	if product == "ram" {
-		return "https", "ram.aliyuncs.com" // RAM is central
+	if product == "ram" || product == "cbn" {
+		return "https", product + ".aliyuncs.com" // RAM and CEN are central
 	}
 	if c.network == "vpc" && product != "cs" {
 		return "https", product + "-vpc." + c.region + ".aliyuncs.com"

@@ -41,6 +41,9 @@ type problem struct{ Error string }
 //	DELETE /lan/{name}
 //	POST   /security-groups        cloud.SecurityGroup
 //	PUT    /clusters               cloud.Cluster
+//
+// and what controlRoutes adds for routes, border routers and security rules;
+//
 //	POST   /faults                 fakecloud.Fault
 //	DELETE /faults
 //	DELETE /calls                  forgets the calls counted so far
@@ -69,6 +72,7 @@ func Control(world *fakecloud.World) http.Handler {
 	})
 	handle(mux, "PUT /clusters", func(_ *http.Request, c cloud.Cluster) (any, error) { return object{}, world.SetCluster(c) })
 	handle(mux, "POST /faults", func(_ *http.Request, f fakecloud.Fault) (any, error) { return object{}, world.AddFault(f) })
+	controlRoutes(mux, world)
 	bare(mux, "DELETE /instances/{id}", func(r *http.Request) (any, error) { return object{}, world.RemoveInstance(r.PathValue("id")) })
 	bare(mux, "DELETE /lan/{name}", func(r *http.Request) (any, error) { return object{}, world.RemoveLANNode(r.PathValue("name")) })
 	bare(mux, "DELETE /faults", func(*http.Request) (any, error) { return object{}, world.ClearFaults() })

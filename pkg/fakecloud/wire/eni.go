@@ -11,7 +11,8 @@ import (
 )
 
 func ecsActions() map[string]action {
-	return map[string]action{
+	actions := ruleActions()
+	maps.Copy(actions, map[string]action{
 		"CreateNetworkInterface":            createENI,
 		"DescribeNetworkInterfaces":         describeENIs,
 		"DescribeNetworkInterfaceAttribute": describeENIAttribute,
@@ -27,7 +28,8 @@ func ecsActions() map[string]action {
 		"DescribeInstanceAttribute":         describeInstanceAttribute,
 		"DescribeInstanceTypes":             describeInstanceTypes,
 		"DescribeSecurityGroups":            describeSecurityGroups,
-	}
+	})
+	return actions
 }
 
 func createENI(ctx context.Context, c *call) (object, error) {

@@ -122,6 +122,19 @@ func (v values) parse(name, text string) netip.Addr {
 	return a
 }
 
+// cidr is a prefix, the zero Prefix when it is not given.
+func (v values) cidr(name string) netip.Prefix {
+	text := v.Get(name)
+	if text == "" {
+		return netip.Prefix{}
+	}
+	p, err := netip.ParsePrefix(text)
+	if err != nil {
+		v.reject(name)
+	}
+	return p
+}
+
 // tags are Tag.N.Key and Tag.N.Value. A key that comes twice is refused.
 func (v values) tags() map[string]string {
 	var tags map[string]string

@@ -9,7 +9,13 @@ import (
 )
 
 func vpcActions() map[string]action {
-	return map[string]action{"DescribeVSwitches": describeVSwitches, "DescribeVpcs": describeVPCs}
+	return map[string]action{
+		"DescribeVSwitches": describeVSwitches, "DescribeVpcs": describeVPCs,
+		"DescribeRouteTableList": describeRouteTables, "DescribeRouteEntryList": describeRoutes,
+		"CreateRouteEntry": createRoute, "DeleteRouteEntry": deleteRoute,
+		"DescribeVirtualBorderRouters": describeVBRs, "DescribeBgpGroups": describeBGPGroups, "DescribeBgpPeers": describeBGPPeers,
+		"DescribeBgpNetworks": describeBGPNetworks, "AddBgpNetwork": addBGPNetwork, "DeleteBgpNetwork": deleteBGPNetwork,
+	}
 }
 
 // ids are the IDs in a parameter, which VPC lets be separated by commas.

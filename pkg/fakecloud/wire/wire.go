@@ -179,6 +179,7 @@ func rpcAPIs() map[string]product {
 	return map[string]product{
 		"2014-05-26": {"Ecs", ecsActions()},
 		"2016-04-28": {"Vpc", vpcActions()},
+		"2017-09-12": {"Cbn", cenActions()},
 		"2015-05-01": {"Ram", ramActions()},
 		"2015-04-01": {"Sts", map[string]action{"GetCallerIdentity": callerIdentity}},
 	}
