@@ -95,7 +95,7 @@ var layers = map[string][]string{
 	"pkg/onectl/version/":       {},
 	"pkg/onectl/ram/":           {"pkg/cloud"},
 	"pkg/onectl/addon/":         {"pkg/cloud", "pkg/node/conf", "manifests"},
-	"pkg/onectl/preflight":      {"pkg/cloud", "pkg/node/conf", "pkg/onectl/datacentre"},
+	"pkg/onectl/preflight":      {"pkg/cloud", "pkg/node/conf", "pkg/onectl/datacentre", "pkg/onectl/version"},
 	"pkg/onectl/kube/":          {"pkg/cloud"},
 	"pkg/onectl/connectivity/":  {"pkg/cloud", "pkg/onectl/preflight"},
 	"pkg/onectl/cmd/":           {"pkg/cloud", "pkg/onectl/", "manifests"},
@@ -115,6 +115,7 @@ var importers = map[string][]string{
 	"github.com/prometheus/client_golang":    {"pkg/node/daemon", "pkg/fakecloud/wire"},
 	"k8s.io/client-go":                       {"pkg/onectl/kube", "pkg/node/kube", "e2e/"},
 	"k8s.io/cli-runtime":                     {"pkg/onectl/", "cmd/onectl"},
+	"k8s.io/component-helpers":               {"pkg/onectl/isolate"},
 	"sigs.k8s.io/kind":                       {"e2e/lab", "e2e/lab/nodeimage"},
 	"github.com/google/go-containerregistry": {"e2e/lab/image", "e2e/lab/nodeimage"},
 }

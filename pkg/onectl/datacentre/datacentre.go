@@ -4,6 +4,8 @@ package datacentre
 
 import (
 	"net/netip"
+	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -70,6 +72,22 @@ type Objects struct {
 // ConfigMapNames lists the ConfigMaps that Recognise looks into, in whatever namespace the plugin runs.
 func ConfigMapNames() []string {
 	return []string{"calico-config", "canal-config", "rke2-canal-config", "kube-flannel-cfg", "cilium-config"}
+}
+
+// ConfigMaps names those ConfigMaps for the plugins among DaemonSets, so that nobody has to list all there are. Some of them
+// may not be there.
+func ConfigMaps(daemonSets []unstructured.Unstructured) []Ref {
+	var all []Ref
+	for i := range daemonSets {
+		for _, name := range ConfigMapNames() {
+			plugin := strings.TrimSuffix(strings.TrimSuffix(strings.TrimPrefix(name, "kube-"), "-cfg"), "-config")
+			ref := Ref{"ConfigMap", daemonSets[i].GetNamespace(), name}
+			if (strings.Contains(daemonSets[i].GetName(), plugin) || runs(&daemonSets[i], plugin)) && !slices.Contains(all, ref) {
+				all = append(all, ref)
+			}
+		}
+	}
+	return all
 }
 
 // ResourceKinds lists the custom resources that Recognise looks at. Their definitions are there only where the plugin is.
