@@ -71,7 +71,7 @@ func Static(ctx context.Context, dir string, packages ...string) error {
 	for _, pkg := range packages {
 		patterns = append(patterns, "./"+pkg)
 	}
-	return compile(ctx, source, dir, nil, patterns)
+	return compile(ctx, source, dir, parts{packages: patterns})
 }
 
 // recipe is changed when compile does something else with the same inputs.
@@ -83,6 +83,7 @@ type parts struct {
 	flags    []string // of go build, beyond the usual ones
 	packages []string
 	about    string // how long, for people
+	cgo      bool   // it has C in it; flags then link it statically
 }
 
 // ensure is the folder with the programs of a nested module.
@@ -98,7 +99,7 @@ func ensure(ctx context.Context, progress cache.Progress, p parts, finish func(d
 	}
 	return cache.Ensure(ctx, p.folder, key.String(), func(ctx context.Context, dir string) error {
 		progress.Step("Building %s (%s, once)", p.folder, p.about)
-		if err := compile(ctx, nested, dir, p.flags, p.packages); err != nil {
+		if err := compile(ctx, nested, dir, p); err != nil {
 			return err
 		}
 		return finish(dir)
@@ -106,15 +107,19 @@ func ensure(ctx context.Context, progress cache.Progress, p parts, finish func(d
 }
 
 // compile runs the go command, as nicely as it can: a build is long and nobody waits for its last second.
-func compile(ctx context.Context, module, dir string, flags, packages []string) error {
+func compile(ctx context.Context, module, dir string, p parts) error {
 	if _, err := command.LookPath("go"); err != nil {
-		return fmt.Errorf("compile %v: %w: install Go and put it in PATH", packages, err)
+		return fmt.Errorf("compile %v: %w: install Go and put it in PATH", p.packages, err)
 	}
 	args := []string{"nice", "go", "build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-o", dir + "/"}
-	if len(flags) == 0 {
-		flags = []string{"-ldflags=-s -w"}
+	if len(p.flags) == 0 {
+		p.flags = []string{"-ldflags=-s -w"}
 	}
-	args = append(append(args, flags...), packages...)
-	_, err := command.Command{Args: args, Dir: module, Env: []string{"CGO_ENABLED=0", "GOWORK=off"}}.Output(ctx)
+	args = append(append(args, p.flags...), p.packages...)
+	env := []string{"CGO_ENABLED=0", "GOWORK=off"}
+	if p.cgo {
+		env[0] = "CGO_ENABLED=1"
+	}
+	_, err := command.Command{Args: args, Dir: module, Env: env}.Output(ctx)
 	return err
 }

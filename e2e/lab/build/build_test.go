@@ -30,6 +30,7 @@ func TestVersionIsTheOneThatTheNestedModuleRequires(t *testing.T) {
 	for folder, module := range map[string]string{
 		"kubernetes": "k8s.io/kubernetes", "containerd": "github.com/containerd/containerd/v2",
 		"etcd": "go.etcd.io/etcd/server/v3", "coredns": "github.com/coredns/coredns",
+		"flannel": "github.com/flannel-io/flannel", "gobgp": "github.com/osrg/gobgp/v4",
 	} {
 		version, err := Version(folder, module)
 		if err != nil || !strings.HasPrefix(version, "v") {
@@ -83,5 +84,16 @@ func TestCompileErrorShowsTheCompilersWords(t *testing.T) {
 	err := Static(t.Context(), t.TempDir(), "e2e/lab/nothing")
 	if err == nil || !strings.Contains(err.Error(), "e2e/lab/nothing: directory not found") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// The speaker is a program of our own in a module of its own, where `go test ./...` does not come.
+func TestSpeakersModulePassesItsTests(t *testing.T) {
+	for _, args := range [][]string{{"vet", "."}, {"test", "."}} {
+		cmd := exec.CommandContext(t.Context(), "go", args...)
+		cmd.Dir, cmd.Env = "gobgp", append(os.Environ(), "GOWORK=off", "CGO_ENABLED=0")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("go %s: %v\n%s", strings.Join(args, " "), err, out)
+		}
 	}
 }

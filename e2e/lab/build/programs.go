@@ -60,18 +60,18 @@ func Containerd(ctx context.Context, progress cache.Progress) (string, error) {
 		"-ldflags=-s -w -X github.com/containerd/containerd/v2/version.Version=" + version,
 	}
 	packages := []string{commands + "containerd", commands + "containerd-shim-runc-v2", commands + "ctr"}
-	return ensure(ctx, progress, parts{"containerd", flags, packages, version + ", about 1 min"}, nothing)
+	return ensure(ctx, progress, parts{folder: "containerd", flags: flags, packages: packages, about: version + ", about 1 min"}, nothing)
 }
 
 // CNIPlugins is a folder with the plugins bandwidth, bridge, host-local, loopback, portmap and ptp, and with cnitool,
 // which calls a plugin as a container runtime does.
 func CNIPlugins(ctx context.Context, progress cache.Progress) (string, error) {
-	return ensure(ctx, progress, parts{"cniplugins", nil, []string{"tool"}, "half a minute"}, nothing)
+	return ensure(ctx, progress, parts{folder: "cniplugins", packages: []string{"tool"}, about: "half a minute"}, nothing)
 }
 
 // Etcd is a folder with the server "etcd".
 func Etcd(ctx context.Context, progress cache.Progress) (string, error) {
-	p := parts{"etcd", nil, []string{"go.etcd.io/etcd/server/v3"}, "about 1 min"}
+	p := parts{folder: "etcd", packages: []string{"go.etcd.io/etcd/server/v3"}, about: "about 1 min"}
 	return ensure(ctx, progress, p, func(dir string) error {
 		return os.Rename(filepath.Join(dir, "server"), filepath.Join(dir, "etcd"))
 	})
@@ -79,7 +79,7 @@ func Etcd(ctx context.Context, progress cache.Progress) (string, error) {
 
 // CoreDNS is a folder with "coredns".
 func CoreDNS(ctx context.Context, progress cache.Progress) (string, error) {
-	return ensure(ctx, progress, parts{"coredns", nil, []string{"github.com/coredns/coredns"}, "about 2 min"}, nothing)
+	return ensure(ctx, progress, parts{folder: "coredns", packages: []string{"github.com/coredns/coredns"}, about: "about 2 min"}, nothing)
 }
 
 func nothing(string) error { return nil }

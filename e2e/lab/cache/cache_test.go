@@ -143,7 +143,7 @@ func TestLockWaitsNoLongerThanItsContext(t *testing.T) {
 }
 
 func TestKeyChangesWithEveryInput(t *testing.T) {
-	tree := func(files map[string]string) *Key {
+	tree := func(files map[string]string, except ...string) *Key {
 		dir := t.TempDir()
 		for name, content := range files {
 			if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil {
@@ -151,7 +151,7 @@ func TestKeyChangesWithEveryInput(t *testing.T) {
 			}
 		}
 		key := NewKey("v1")
-		if err := key.Tree(dir); err != nil {
+		if err := key.Tree(dir, except...); err != nil {
 			t.Fatal(err)
 		}
 		return key
@@ -159,6 +159,9 @@ func TestKeyChangesWithEveryInput(t *testing.T) {
 	base := tree(map[string]string{"a": "1"}).String()
 	if same := tree(map[string]string{"a": "1", "a_test.go": "x"}).String(); same != base {
 		t.Error("a test changes the key")
+	}
+	if same := tree(map[string]string{"a": "1", "b": "x"}, "b").String(); same != base {
+		t.Error("an excepted file changes the key")
 	}
 	seen := map[string]string{base: "base"}
 	for name, key := range map[string]*Key{

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -27,15 +28,22 @@ func NewKey(words ...string) *Key {
 
 func (k *Key) add(label, text string) { fmt.Fprintf(k.sum, "%s %d\n%s\n", label, len(text), text) }
 
-// Tree adds every file below dir: its path in dir, its mode, what it holds. Go tests do not count.
-func (k *Key) Tree(dir string) error {
+// Tree adds every file below dir: its path in dir, its mode, what it holds. Go tests do not count, nor do the files and
+// folders directly in dir that except names.
+func (k *Key) Tree(dir string, except ...string) error {
 	return filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || strings.HasSuffix(path, "_test.go") {
+		if err != nil {
 			return err
 		}
 		rel, err := filepath.Rel(dir, path)
 		if err != nil {
 			return err
+		}
+		if slices.Contains(except, rel) && entry.IsDir() {
+			return fs.SkipDir
+		}
+		if entry.IsDir() || strings.HasSuffix(path, "_test.go") || slices.Contains(except, rel) {
+			return nil
 		}
 		info, err := entry.Info()
 		if err != nil {

@@ -118,7 +118,7 @@ func currentRecipe(ctx context.Context) (r recipe, err error) {
 	}
 	key := cache.NewKey(runtime.Version(), runtime.GOARCH, r.kind.version)
 	for _, dir := range []string{"build", "nodeimage", "image", "engine/runc-lab"} {
-		if err := key.Tree(filepath.Join(source, "e2e", "lab", dir)); err != nil {
+		if err := key.Tree(filepath.Join(source, "e2e", "lab", dir), build.Scenarios()...); err != nil {
 			return r, err
 		}
 	}
