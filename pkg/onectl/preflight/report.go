@@ -80,7 +80,7 @@ type Report struct {
 	Counts      Counts    `json:"counts"`
 	Results     []Result  `json:"results"`
 	Networks    Networks  `json:"networks"`
-	Matrix      *Matrix   `json:"matrix,omitempty"` // what connectivity measured; nil when it did not
+	Matrices    []Matrix  `json:"matrices,omitempty"` // what connectivity measured, one an address family; empty when it did not
 }
 
 // Blocking is the IDs of the checks that make preflight fail.

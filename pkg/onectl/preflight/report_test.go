@@ -34,13 +34,13 @@ func sample() Report {
 		inCategory(fixed("clock-skew", Error, Fail("the clocks are 12 minutes apart", "chronyc makestep", "server 09:12, here 09:00")), "Nodes"),
 		inCategory(fixed("overlay-images", Error, NotApplicable("this is not an overlay")), "Nodes"),
 	}, drawnFacts(), Options{Ignore: []string{"clock-skew"}})
-	r.Matrix = &Matrix{
+	r.Matrices = []Matrix{{
 		Title: "TCP, measured 2026-03-02", Rows: []string{"pod in data centre", "pod in cloud"}, Cols: []string{"pod in data centre", "pod in cloud", "Service"},
 		Cells: [][]Cell{
 			{{State: CellOK, Latency: 80 * time.Microsecond}, {State: CellFail, Note: "security group sg-1 drops it"}, {State: CellOK, Latency: 1200 * time.Microsecond}},
 			{{State: CellOK, Latency: 3400 * time.Microsecond}, {State: CellOK, Latency: 2 * time.Second}},
 		},
-	}
+	}}
 	return r
 }
 
