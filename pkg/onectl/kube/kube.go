@@ -194,6 +194,13 @@ func (c *Client) Update(ctx context.Context, object *unstructured.Unstructured) 
 	return c.fail("update", gvk, namespace, object.GetName(), err)
 }
 
+// TryUpdate has the server check an Update, admission included, and change nothing.
+func (c *Client) TryUpdate(ctx context.Context, object *unstructured.Unstructured) error {
+	gvk, namespace := object.GroupVersionKind(), object.GetNamespace()
+	_, err := c.resource(gvk, namespace).Update(ctx, object, metav1.UpdateOptions{FieldManager: FieldManager, DryRun: []string{metav1.DryRunAll}})
+	return c.fail("dry-run update", gvk, namespace, object.GetName(), err)
+}
+
 // Delete starts to delete an object and what it owns; an object that is not there is not an error.
 func (c *Client) Delete(ctx context.Context, gvk schema.GroupVersionKind, namespace, name string) error {
 	background := metav1.DeletePropagationBackground

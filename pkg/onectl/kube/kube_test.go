@@ -180,3 +180,25 @@ func TestOpenNamesABadKubeconfig(t *testing.T) {
 		}
 	}
 }
+
+func TestTryUpdateChangesNothing(t *testing.T) {
+	server := kubetest.Start(t)
+	server.Put(t, "{apiVersion: v1, kind: ConfigMap, metadata: {namespace: kube-system, name: c}, data: {k: old}}")
+	client := open(t, server)
+	object, err := client.Get(t.Context(), configMap, "kube-system", "c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := server.Object("v1", "ConfigMap", "kube-system", "c")
+	object.Object["data"] = map[string]any{"k": "new"}
+	if err := client.TryUpdate(t.Context(), object); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(before, server.Object("v1", "ConfigMap", "kube-system", "c")); diff != "" {
+		t.Error(diff)
+	}
+	object.SetResourceVersion("0")
+	if err := client.TryUpdate(t.Context(), object); !apierrors.IsConflict(err) {
+		t.Errorf("want the conflict that an update would have, got %v", err)
+	}
+}

@@ -45,6 +45,7 @@ type Kube interface {
 	Apply(ctx context.Context, object *unstructured.Unstructured, force bool) error
 	Create(ctx context.Context, object *unstructured.Unstructured) error
 	Update(ctx context.Context, object *unstructured.Unstructured) error
+	TryUpdate(ctx context.Context, object *unstructured.Unstructured) error
 	Delete(ctx context.Context, kind schema.GroupVersionKind, namespace, name string) error
 	PodLog(ctx context.Context, namespace, pod, container string) ([]byte, error)
 	Until(ctx context.Context, done func(context.Context) (bool, error)) error

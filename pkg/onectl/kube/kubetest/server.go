@@ -189,6 +189,9 @@ func (s *Server) answer(r *http.Request) (any, error) {
 		return nil, apierrors.NewBadRequest(err.Error())
 	}
 	k.name = object.GetName()
+	if query.Get("dryRun") == metav1.DryRunAll {
+		defer s.store.forget()()
+	}
 	switch r.Method {
 	case http.MethodPost:
 		return s.store.create(k, object, query.Get("fieldManager"))

@@ -59,6 +59,12 @@ func (s *store) list(k key, selector string) ([]*unstructured.Unstructured, erro
 	return found, nil
 }
 
+// forget returns what takes the store back to how it is now: for a dry run.
+func (s *store) forget() func() {
+	objects, version := maps.Clone(s.objects), s.version
+	return func() { s.objects, s.version = objects, version }
+}
+
 // put stores an object as new or changed. The generation counts changes outside metadata and status.
 func (s *store) put(k key, object *unstructured.Unstructured) *unstructured.Unstructured {
 	s.version++
