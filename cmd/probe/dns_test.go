@@ -1,53 +1,19 @@
 package main
 
 import (
-	"encoding/binary"
 	"net"
 	"net/netip"
 	"testing"
 	"time"
 
 	"github.com/onectl/onectl/pkg/onectl/connectivity/job"
+	"github.com/onectl/onectl/pkg/testkit"
 )
 
-// dnsServer answers every question for an A record with the address, others with none. code is the response code.
+// dnsServer answers every question with the address.
 func dnsServer(t *testing.T, address netip.Addr, code byte) string {
 	t.Helper()
-	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		buffer := make([]byte, 512)
-		for {
-			n, from, err := conn.ReadFrom(buffer)
-			if err != nil {
-				return
-			}
-			_, _ = conn.WriteTo(dnsReply(buffer[:n], address, code), from)
-		}
-	}()
-	t.Cleanup(func() { _ = conn.Close(); <-done })
-	return conn.LocalAddr().String()
-}
-
-func dnsReply(question []byte, address netip.Addr, code byte) []byte {
-	end := 12
-	for question[end] != 0 {
-		end += int(question[end]) + 1
-	}
-	end += 5 // the root label, type and class
-	isA := binary.BigEndian.Uint16(question[end-4:]) == 1
-	reply := append([]byte{}, question[:end]...)
-	copy(reply[2:], []byte{0x81, 0x80 | code, 0, 1, 0, 0, 0, 0, 0, 0})
-	if !isA || code != 0 {
-		return reply
-	}
-	reply[7] = 1
-	reply = append(reply, 0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4)
-	return append(reply, address.AsSlice()...)
+	return testkit.DNS(t, code, func(string) netip.Addr { return address })
 }
 
 func TestLookups(t *testing.T) {

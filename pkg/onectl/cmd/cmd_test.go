@@ -43,6 +43,7 @@ func TestTheTreeIs(t *testing.T) {
 		"onectl",
 		"onectl addon", "onectl addon describe", "onectl addon install", "onectl addon list", "onectl addon uninstall",
 		"onectl configure",
+		"onectl connectivity", "onectl connectivity test",
 		"onectl preflight", "onectl preflight explain", "onectl preflight list",
 		"onectl ram-user", "onectl ram-user describe", "onectl ram-user grant", "onectl ram-user revoke",
 		"onectl version",
