@@ -47,14 +47,15 @@ func factory() *cmdutil.Factory {
 	}
 	file := disk.File{Path: filepath.Join(home, ".onectl", "config.json")}
 	f := &cmdutil.Factory{
-		IOStreams: genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr},
-		Getenv:    os.Getenv,
-		Home:      home,
-		Config:    file,
-		ConfigAt:  file.Path,
-		Watched:   term.IsTerminal(int(os.Stderr.Fd())),
-		OpenCloud: openCloud,
-		OpenKube:  openKube,
+		IOStreams:    genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr},
+		Getenv:       os.Getenv,
+		Home:         home,
+		Config:       file,
+		ConfigAt:     file.Path,
+		Watched:      term.IsTerminal(int(os.Stderr.Fd())),
+		OpenCloud:    openCloud,
+		OpenKube:     openKube,
+		OpenGatherer: openGatherer,
 	}
 	if term.IsTerminal(int(os.Stdin.Fd())) && f.Watched {
 		f.Prompt = newTerminal(os.Stdin, os.Stderr)
