@@ -16,7 +16,7 @@ func chromium(t *testing.T, file string, flags ...string) string {
 	t.Helper()
 	program, err := exec.LookPath("chromium")
 	if err != nil {
-		t.Skip("there is no chromium: install Debian's package chromium (e2e/needs does)")
+		t.Skip("there is no chromium: install Debian's package chromium")
 	}
 	flags = append([]string{
 		"--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",

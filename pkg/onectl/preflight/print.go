@@ -133,7 +133,11 @@ func (r Report) Summary() string {
 		}
 	}
 	verdict := map[Verdict]string{Passed: "PASSED", Warnings: "PASSED WITH WARNINGS", Failed: "FAILED"}[r.Verdict]
-	return fmt.Sprintf("%s: %d checks, %s", verdict, c.Total, strings.Join(parts, ", "))
+	noun := "checks"
+	if c.Total == 1 {
+		noun = "check"
+	}
+	return fmt.Sprintf("%s: %d %s, %s", verdict, c.Total, noun, strings.Join(parts, ", "))
 }
 
 type junitSuites struct {

@@ -15,7 +15,7 @@ const (
 	lineHeight   = 19
 	dotHeight    = 26
 	dotsShown    = 6  // nodes drawn a side; the others are counted
-	sideChars    = 44 // characters of a line in a side
+	sideChars    = 42 // characters of a line in a side
 	linkChars    = 28 // characters of a line in a link's box
 	vpcX         = drawingWidth - sideWidth - margin
 	linkX        = margin + sideWidth + 32

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/onectl/onectl/pkg/onectl/cmd/cmdutil"
+	"github.com/onectl/onectl/pkg/onectl/connectivity"
 	"github.com/onectl/onectl/pkg/onectl/datacentre"
 	"github.com/onectl/onectl/pkg/onectl/preflight"
 )
@@ -38,6 +39,9 @@ func (o *Options) validate(c *cobra.Command) error {
 	}
 	if err := o.judging().Validate(o.checks); err != nil {
 		return &cmdutil.UsageError{Command: c.CommandPath(), Err: err}
+	}
+	if o.Timeout <= 0 {
+		return cmdutil.Usagef(c, "--timeout %s is not a time: give one like 10m", o.Timeout)
 	}
 	if o.Yes && !o.Fix {
 		return cmdutil.Usagef(c, "--yes goes with --fix")
@@ -128,10 +132,13 @@ func (o *Options) save(facts preflight.Facts) error {
 
 // print writes the report to standard output, or to --output-file; then the summary goes to standard error.
 func (o *Options) print(report preflight.Report) (err error) {
-	if o.Matrix != "" {
-		report.Matrix = new(preflight.Matrix)
-		if err := readJSON(o.Matrix, report.Matrix); err != nil {
+	if o.Connectivity != "" {
+		var measured connectivity.Report
+		if err := readJSON(o.Connectivity, &measured); err != nil {
 			return err
+		}
+		for _, family := range measured.Families {
+			report.Matrices = append(report.Matrices, measured.Matrix(family))
 		}
 	}
 	var out io.Writer = o.factory.Out

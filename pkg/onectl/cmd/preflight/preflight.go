@@ -31,7 +31,8 @@ const example = `  # before the first cloud node
 
   # until everything is ready, then a report to show
   onectl preflight --post --wait
-  onectl preflight -o html --output-file report.html
+  onectl connectivity test -o json > measured.json
+  onectl preflight -o html --output-file report.html --connectivity measured.json
 
   # one check and why it matters
   onectl preflight --only vswitch-free-addresses
@@ -56,7 +57,8 @@ type Options struct {
 	OutputFile string
 	Facts      string // file to save facts in
 	FromFacts  string // file to read facts from
-	Matrix     string // file of a measured matrix to show
+	// Connectivity is a file of what "onectl connectivity test -o json" measured, for the report.
+	Connectivity string
 }
 
 // FailedError is a preflight that did not pass. The report is already printed.
@@ -73,7 +75,11 @@ func (e *FailedError) Error() string {
 
 // New makes the command; runF, when given, runs in place of it.
 func New(f *cmdutil.Factory, runF func(*Options) error) *cobra.Command {
-	o := &Options{factory: f, checks: preflight.Checks(), every: 5 * time.Second}
+	return newCommand(f, preflight.Checks(), 5*time.Second, runF)
+}
+
+func newCommand(f *cmdutil.Factory, checks []preflight.Check, every time.Duration, runF func(*Options) error) *cobra.Command {
+	o := &Options{factory: f, checks: checks, every: every}
 	c := cmdutil.Group(&cobra.Command{
 		Use:     "preflight",
 		Short:   "Check that the networks of both sides work together",
@@ -115,7 +121,7 @@ func (o *Options) addFlags(c *cobra.Command) {
 	flags.StringVar(&o.OutputFile, "output-file", "", "write the report there instead of standard output")
 	flags.StringVar(&o.Facts, "facts", "", "save what was gathered in this file")
 	flags.StringVar(&o.FromFacts, "from-facts", "", "judge the facts of this file instead of gathering")
-	flags.StringVar(&o.Matrix, "matrix", "", "show the matrix of this file, from \"onectl connectivity test\", in the report")
+	flags.StringVar(&o.Connectivity, "connectivity", "", "show the matrix of this file, from \"onectl connectivity test -o json\", in the report")
 	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(preflight.Formats(), cobra.ShellCompDirectiveNoFileComp))
 	_ = c.RegisterFlagCompletionFunc("scenario", cobra.FixedCompletions(scenarios(), cobra.ShellCompDirectiveNoFileComp))
 	for _, name := range []string{"only", "skip", "ignore"} {
