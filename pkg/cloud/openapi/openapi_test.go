@@ -348,6 +348,7 @@ func TestEndpointsOfTheRealServiceAreHTTPS(t *testing.T) {
 		{"cn-hangzhou", "vpc", "Ecs", "https://ecs-vpc.cn-hangzhou.aliyuncs.com"},
 		{"cn-hangzhou", "vpc", "Ram", "https://ram.aliyuncs.com"},
 		{"cn-beijing", "", "Ram", "https://ram.aliyuncs.com"},
+		{"cn-beijing", "vpc", "Cbn", "https://cbn.aliyuncs.com"},
 		{"cn-beijing", "vpc", "CS", "https://cs.cn-beijing.aliyuncs.com"},
 	}
 	for _, test := range tests {

@@ -114,7 +114,7 @@ func vpcContent(network fakecloud.Network, dcNetNS string) (content, error) {
 	}
 	if dcNetNS != "" {
 		want.cables = append(want.cables, uplink(dcNetNS))
-		for _, dst := range lanDestinations(network) {
+		for _, dst := range toDataCentre(network) {
 			want.routes = append(want.routes, route{dst, uplinkDC4.Addr(), uplinkVPC})
 		}
 	}
@@ -159,7 +159,10 @@ func dcContent(network fakecloud.Network) (content, error) {
 	lan := network.LANSubnet.Masked()
 	gateway := lan.Addr().Next()
 	want := content{bridge: lanBridge, bridgeAddress: netip.PrefixFrom(gateway, lan.Bits()), spare: uplinkDC}
-	want.routes = append(want.routes, route{network.VPC.Masked(), uplinkVPC4.Addr(), uplinkDC})
+	speaker := network.Routing == fakecloud.RoutingSpeaker
+	for _, dst := range toVPC(network) {
+		want.routes = append(want.routes, route{dst, uplinkVPC4.Addr(), uplinkDC})
+	}
 	var errs []error
 	for _, node := range network.LAN {
 		if !lan.Contains(node.Address) || node.Address == gateway {
@@ -174,12 +177,31 @@ func dcContent(network fakecloud.Network) (content, error) {
 				to: network.VPC.Masked(), via: gateway},
 		})
 		for _, dst := range node.Addresses {
-			if dst.Addr().Is4() && !within(dst, lan) {
+			if dst.Addr().Is4() && !within(dst, lan) && !speaker {
 				want.routes = append(want.routes, route{dst.Masked(), node.Address, lanBridge})
 			}
 		}
 	}
 	return want, errors.Join(errs...)
+}
+
+// toDataCentre is what the VPC routes to the data centre.
+func toDataCentre(network fakecloud.Network) []netip.Prefix {
+	if network.Routing == "" {
+		return lanDestinations(network)
+	}
+	return slices.DeleteFunc(slices.Clone(network.Routes), func(p netip.Prefix) bool { return !p.Addr().Is4() })
+}
+
+// toVPC is what the data centre routes to the VPC, unless a speaker does.
+func toVPC(network fakecloud.Network) []netip.Prefix {
+	switch network.Routing {
+	case "":
+		return []netip.Prefix{network.VPC.Masked()}
+	case fakecloud.RoutingSpeaker:
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(network.Announced), func(p netip.Prefix) bool { return !p.Addr().Is4() })
 }
 
 // lanDestinations is everything that lies behind the data-centre router, without duplicates.

@@ -12,6 +12,8 @@
 //   - vSwitch gateways, and every other address of the VPC that is in use, answer ARP on every ENI, whoever asks: a node
 //     that forwards for pods asks with whatever source address it has. That is why sources are checked by a filter on
 //     packets (clsact, u32) and not by rp_filter, which would silence ARP, too.
+//   - A connection passes when the security groups of both its ends let it (nftables, in the VPC router).
+//   - The VPC and the data centre reach of each other what the network's route tables say.
 //
 // Everything lives in the kernel, nothing in this process: each Apply looks, compares and changes what differs. A link
 // says what it was made from in its alias, which is written last; so a link that an earlier process left half-made is
@@ -67,7 +69,7 @@ func (f *Fabric) Apply(ctx context.Context, network fakecloud.Network) error {
 	defer vpc.Close()
 	if !network.LANSubnet.IsValid() {
 		want, err := vpcContent(network, "")
-		return errors.Join(err, vpc.settle(ctx, want), f.removeRouter(f.DCNetNS()))
+		return errors.Join(err, vpc.setRules(ctx, network), vpc.settle(ctx, want), f.removeRouter(f.DCNetNS()))
 	}
 	dc, err := f.openRouter(f.DCNetNS())
 	if err != nil {
@@ -76,5 +78,6 @@ func (f *Fabric) Apply(ctx context.Context, network fakecloud.Network) error {
 	defer dc.Close()
 	wantVPC, vpcErr := vpcContent(network, f.DCNetNS())
 	wantDC, dcErr := dcContent(network)
-	return errors.Join(vpcErr, dcErr, vpc.settle(ctx, wantVPC), dc.settle(ctx, wantDC))
+	// The rules come first: a port that opens has them already.
+	return errors.Join(vpcErr, dcErr, vpc.setRules(ctx, network), vpc.settle(ctx, wantVPC), dc.settle(ctx, wantDC))
 }
