@@ -191,7 +191,15 @@ func TestReceiveRefusesWhatItCannotServe(t *testing.T) {
 			if test.files {
 				sandbox = pipeSandbox(t)
 			}
-			got := refusal(t, func(conn *net.UnixConn) { send(conn, r, sandbox) })
+			got := refusal(t, func(conn *net.UnixConn) {
+				message, err := encode(r)
+				if err != nil {
+					t.Error(err)
+				}
+				if _, _, err := conn.WriteMsgUnix(message, rightsOf(sandbox), nil); err != nil {
+					t.Error(err)
+				}
+			})
 			if got != test.code {
 				t.Errorf("code %d, want %d", got, test.code)
 			}

@@ -18,25 +18,50 @@ const maxMessage = 4 << 20
 // files is how many descriptors a Sandbox is.
 const files = 2
 
-// send writes message behind its length. The descriptors go with the length, because a stream may cut the rest anywhere.
-func send(conn *net.UnixConn, message any, sandbox Sandbox) error {
+// encode is message behind its length.
+func encode(message any) ([]byte, error) {
 	body, err := json.Marshal(message)
 	if err != nil {
-		return fmt.Errorf("encode message: %w", err)
+		return nil, fmt.Errorf("encode message: %w", err)
 	}
 	if len(body) > maxMessage {
-		return fmt.Errorf("message has %d bytes, %d are the limit", len(body), maxMessage)
+		return nil, fmt.Errorf("message has %d bytes, %d are the limit", len(body), maxMessage)
 	}
-	var rights []byte
-	if sandbox.NetNS != nil && sandbox.Netlink != nil {
-		rights = syscall.UnixRights(int(sandbox.NetNS.Fd()), int(sandbox.Netlink.Fd()))
+	framed := binary.BigEndian.AppendUint32(make([]byte, 0, 4+len(body)), uint32(len(body)))
+	return append(framed, body...), nil
+}
+
+// rightsOf is the control message that carries a sandbox's descriptors. They go with the first bytes, because a stream may
+// cut the rest anywhere.
+func rightsOf(sandbox Sandbox) []byte {
+	if sandbox.NetNS == nil || sandbox.Netlink == nil {
+		return nil
 	}
-	header := binary.BigEndian.AppendUint32(nil, uint32(len(body)))
-	if _, _, err := conn.WriteMsgUnix(header, rights, nil); err != nil {
+	return syscall.UnixRights(int(sandbox.NetNS.Fd()), int(sandbox.Netlink.Fd()))
+}
+
+// decode reads one message. read is what was read of its length already.
+func decode(conn io.Reader, read []byte, into any) error {
+	header := make([]byte, 4)
+	n := copy(header, read)
+	if _, err := io.ReadFull(conn, header[n:]); err != nil {
+		if n > 0 {
+			return cutShort(err)
+		}
 		return err
 	}
-	_, err = conn.Write(body)
-	return err
+	size := binary.BigEndian.Uint32(header)
+	if size > maxMessage {
+		return fmt.Errorf("message of %d bytes announced, %d are the limit", size, maxMessage)
+	}
+	body := make([]byte, size)
+	if _, err := io.ReadFull(conn, body); err != nil {
+		return cutShort(err)
+	}
+	if err := json.Unmarshal(body, into); err != nil {
+		return fmt.Errorf("decode message: %w", err)
+	}
+	return nil
 }
 
 // receive reads one message, and the descriptors that came with it. The caller closes the Sandbox, also when there is an
@@ -55,21 +80,7 @@ func receive(conn *net.UnixConn, into any) (Sandbox, error) {
 	if err != nil {
 		return sandbox, err
 	}
-	if _, err := io.ReadFull(conn, header[n:]); err != nil {
-		return sandbox, cutShort(err)
-	}
-	size := binary.BigEndian.Uint32(header)
-	if size > maxMessage {
-		return sandbox, fmt.Errorf("message of %d bytes announced, %d are the limit", size, maxMessage)
-	}
-	body := make([]byte, size)
-	if _, err := io.ReadFull(conn, body); err != nil {
-		return sandbox, cutShort(err)
-	}
-	if err := json.Unmarshal(body, into); err != nil {
-		return sandbox, fmt.Errorf("decode message: %w", err)
-	}
-	return sandbox, nil
+	return sandbox, decode(conn, header[:n], into)
 }
 
 func cutShort(err error) error {

@@ -22,7 +22,11 @@ func Receive(conn *net.UnixConn) (Request, Sandbox, error) {
 
 // Answer sends reply. It does not close the connection.
 func Answer(conn *net.UnixConn, reply Reply) error {
-	if err := send(conn, reply, Sandbox{}); err != nil {
+	message, err := encode(reply)
+	if err != nil {
+		return err
+	}
+	if _, err := conn.Write(message); err != nil {
 		return fmt.Errorf("send answer: %w", err)
 	}
 	return nil
