@@ -16,6 +16,10 @@ import (
 // moment, one that runs will never.
 const lockWait = 3 * time.Second
 
+// firstSize is the file's size from its first commit on. It holds some thousand records; a smaller file would grow, and
+// be synced once more, with every few of them.
+const firstSize = 1 << 20
+
 // Open opens the ledger at path, making it and its folder when they are not there. It reads the whole file first, so
 // that damage shows now and not at the first pod. Its errors end with what to do.
 func Open(path string) (*Ledger, error) {
@@ -29,7 +33,10 @@ func open(path string, wait time.Duration) (*Ledger, error) {
 	if err := inspect(path, wait); err != nil {
 		return nil, explain(path, err)
 	}
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: wait, FreelistType: bbolt.FreelistMapType})
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{
+		Timeout: wait, FreelistType: bbolt.FreelistMapType, InitialMmapSize: firstSize,
+		NoFreelistSync: true, // one page less a commit; Open finds the free pages by reading the file
+	})
 	if err != nil {
 		return nil, explain(path, err)
 	}
