@@ -38,6 +38,7 @@ func diffFields(want, got Link) []string {
 	differs(want.Group != 0 && want.Group != got.Group, "group", got.Group, want.Group)
 	differs(want.Forward && !got.Forward, "forwarding", 0, 1)
 	differs(want.RPFilter != 0 && want.RPFilter != got.RPFilter, "rp_filter", got.RPFilter, want.RPFilter)
+	differs(want.NoLinkLocal && !got.NoLinkLocal, "addrgenmode", "on", "none")
 	differs(!want.IngressMark.IsZero() && want.IngressMark != got.IngressMark, "ingress mark", got.IngressMark, want.IngressMark)
 	return found
 }

@@ -32,6 +32,7 @@ type Link struct {
 	Group       uint32 // interface group, 0 is the kernel's default group
 	Forward     bool   // forwarding of IPv4 packets that come in here
 	RPFilter    int    // reverse path filter, 2 is loose (RFC 3704); 0 keeps the kernel's
+	NoLinkLocal bool   // the kernel makes no IPv6 link-local address: no duplicate detection, no multicast joins
 	IngressMark Mark   // set on every packet that comes in here; zero for none
 }
 

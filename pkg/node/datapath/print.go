@@ -31,6 +31,9 @@ func (l Link) String() string {
 	if l.Peer != "" {
 		lines = append(lines, fmt.Sprintf("ip link add %s address %s type veth peer name %s address %s netns $POD", l.Name, l.MAC, l.Peer, l.PeerMAC))
 	}
+	if l.NoLinkLocal {
+		lines = append(lines, fmt.Sprintf("ip link set %s addrgenmode none", l.Name))
+	}
 	lines = append(lines, l.settings())
 	if l.Forward {
 		lines = append(lines, fmt.Sprintf("sysctl -w net.ipv4.conf.%s.forwarding=1", l.Name))

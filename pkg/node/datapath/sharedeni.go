@@ -147,9 +147,9 @@ func SharedENI(pod Pod, opts Options) (hostNS, podNS NetNS) {
 
 	hostNS.Links = []Link{{
 		Name: hostIf, MAC: hostMAC, Peer: ifName, PeerMAC: podMAC, MTU: pod.MTU, Alias: Alias(pod.ContainerID, ifName),
-		Group: Group, Forward: true, RPFilter: 2, IngressMark: mark,
+		Group: Group, Forward: true, RPFilter: 2, NoLinkLocal: !pod.IPv6.IsValid(), IngressMark: mark,
 	}}
-	podNS.Links = []Link{{Name: ifName, MAC: podMAC, MTU: pod.MTU}}
+	podNS.Links = []Link{{Name: ifName, MAC: podMAC, MTU: pod.MTU, NoLinkLocal: !pod.IPv6.IsValid()}}
 	for _, ip := range []netip.Addr{pod.IPv4, pod.IPv6} {
 		if !ip.IsValid() {
 			continue

@@ -127,26 +127,29 @@ func create(ctx context.Context, s *socket, a addition) (made *link, err error) 
 	return made, nil
 }
 
-// furnish does the rest: the pod's batch, then the host's. Nothing runs in the pod yet that could send between the two. Each
-// ends by asking for its link, which makes the kernel finish the link's change of carrier (linkwatch_sync_dev in
-// rtnl_getlink): until then a packet would be dropped, and its sender would try again only after a second.
+// furnish does the rest: the host's batch, then the pod's. Then it asks for both links, which makes the kernel finish their
+// change of carrier (linkwatch_sync_dev in rtnl_getlink): until then a packet would be dropped, and its sender would try again
+// only after a second. The carrier comes with the second end that is set up, so the host's link is asked for at the end.
 func (k *Kernel) furnish(ctx context.Context, s *socket, a addition, made *link) error {
 	mark, err := k.markRequests(a.veth, made.index)
 	if err != nil {
 		return err
 	}
-	var messages []message
+	messages := append(setLink(a.veth, made.index), mark...)
+	messages = append(messages, content(a.host, map[string]int{a.veth.Name: made.index})...)
+	if err := s.do(ctx, messages); err != nil {
+		return err
+	}
+	messages = nil
 	for _, l := range a.pod.Links {
-		messages = append(messages, setLink(l, made.peer))
+		messages = append(messages, setLink(l, made.peer)...)
 	}
 	messages = append(messages, content(a.pod, map[string]int{a.veth.Peer: made.peer})...)
 	messages = append(messages, getLink(a.veth.Peer, made.peer))
 	if err := useSocket(a.Netlink, &k.requests, s.buf).do(ctx, messages); err != nil {
 		return fmt.Errorf("in the pod: %w", err)
 	}
-	messages = append([]message{setLink(a.veth, made.index)}, mark...)
-	messages = append(messages, content(a.host, map[string]int{a.veth.Name: made.index})...)
-	return s.do(ctx, append(messages, getLink(a.veth.Name, made.index)))
+	return s.do(ctx, []message{getLink(a.veth.Name, made.index)})
 }
 
 // makeWay looks at the link that has the veth's name. decided is true when that link is the one we are to make and all is as

@@ -43,7 +43,10 @@ func parseLink(b []byte) *link {
 		case unix.IFLA_IFALIAS:
 			l.Alias = a.text()
 		case unix.IFLA_AF_SPEC:
-			inet := find(attributes(a.value), unix.AF_INET)
+			families := attributes(a.value)
+			mode := find(attributes(find(families, unix.AF_INET6).value), inet6AddrGenMode).value
+			l.NoLinkLocal = len(mode) > 0 && mode[0] == addrGenNone
+			inet := find(families, unix.AF_INET)
 			conf := find(attributes(inet.value), inetConf).value // all settings, 4 bytes each, from number 1 on
 			l.Forward = setting(conf, devconfForwarding) != 0
 			l.RPFilter = int(setting(conf, devconfRPFilter))

@@ -19,6 +19,8 @@ const (
 	devconfForwarding = 1  // IPV4_DEVCONF_FORWARDING, ip.h
 	devconfRPFilter   = 8  // IPV4_DEVCONF_RP_FILTER, ip.h
 	inetConf          = 1  // IFLA_INET_CONF, if_link.h
+	inet6AddrGenMode  = 8  // IFLA_INET6_ADDR_GEN_MODE, if_link.h
+	addrGenNone       = 1  // IN6_ADDR_GEN_MODE_NONE, if_link.h
 	skipStatistics    = 8  // RTEXT_FILTER_SKIP_STATS, rtnetlink.h
 )
 
@@ -37,12 +39,12 @@ func request(kind, flags int, what string, header nl.NetlinkRequestData, attrs .
 	return m
 }
 
-// createVeth makes both ends of a veth where they belong, the host's end up, with an index that the kernel chooses unless it
+// createVeth makes both ends of a veth where they belong, both down, with an index that the kernel chooses unless it
 // is given; without a netns (-1) both are on the host. The pod's end cannot be set up here (the kernel
 // says ENOTCONN), nor can the alias and the IPv4 settings be given.
 func createVeth(l datapath.Link, index, netns int) message {
 	header := nl.NewIfInfomsg(unix.AF_UNSPEC)
-	header.Index, header.Flags, header.Change = int32(index), unix.IFF_UP, unix.IFF_UP
+	header.Index = int32(index)
 	info := nl.NewRtAttr(unix.IFLA_LINKINFO, nil)
 	info.AddRtAttr(nl.IFLA_INFO_KIND, nl.NonZeroTerminated("veth"))
 	peer := info.AddRtAttr(nl.IFLA_INFO_DATA, nil).AddRtAttr(nl.VETH_INFO_PEER, nil)
@@ -68,9 +70,28 @@ func naming(name, mac string, mtu int) []*nl.RtAttr {
 	return attrs
 }
 
-// setLink sets a link that exists up, with its MTU, alias, group and IPv4 settings. The settings go by netlink since /proc/sys
-// is read-only in a container.
-func setLink(l datapath.Link, index int) message {
+// setLink sets a link that exists up, with its MTU, alias, group and settings. The settings go by netlink since /proc/sys
+// is read-only in a container. That it shall make no link-local address must be known before it is up, and in one request
+// the kernel sets a link up first.
+func setLink(l datapath.Link, index int) []message {
+	if l.NoLinkLocal {
+		return []message{noLinkLocal(l, index), setUp(l, index)}
+	}
+	return []message{setUp(l, index)}
+}
+
+// noLinkLocal is fine with a kernel without IPv6.
+func noLinkLocal(l datapath.Link, index int) message {
+	header := nl.NewIfInfomsg(unix.AF_UNSPEC)
+	header.Index = int32(index)
+	settings := nl.NewRtAttr(unix.IFLA_AF_SPEC, nil)
+	settings.AddRtAttr(unix.AF_INET6, nil).AddRtAttr(inet6AddrGenMode, nl.Uint8Attr(addrGenNone))
+	m := request(unix.RTM_SETLINK, change, "turn off link-local addresses of "+l.Name, header, settings)
+	m.fine = append(m.fine, unix.EAFNOSUPPORT)
+	return m
+}
+
+func setUp(l datapath.Link, index int) message {
 	header := nl.NewIfInfomsg(unix.AF_UNSPEC)
 	header.Index, header.Flags, header.Change = int32(index), unix.IFF_UP, unix.IFF_UP
 	var attrs []*nl.RtAttr
