@@ -214,13 +214,14 @@ func (n *node) logs() string {
 	return all.String()
 }
 
-func (n *node) oursConfig() string {
-	return fmt.Sprintf(`{"cniVersion":"1.0.0","name":"terway","type":"terway","socket":%q}`, n.file("terway.sock"))
-}
-
-func (n *node) theirsConfig() string {
-	return fmt.Sprintf(`{"cniVersion":"1.0.0","name":"reference","type":"ptp","mtu":1500,"ipam":{"type":"host-local","dataDir":%q,
-"ranges":[[{"subnet":"10.244.0.0/16"}]],"routes":[{"dst":"0.0.0.0/0"}]}}`, n.file("host-local"))
+// configs writes the plugins' network configurations: ours, and the reference's.
+func (n *node) configs() (ours, theirs string, err error) {
+	ours, theirs = n.file("ours.conf"), n.file("theirs.conf")
+	err = errors.Join(
+		os.WriteFile(ours, fmt.Appendf(nil, `{"cniVersion":"1.0.0","name":"terway","type":"terway","socket":%q}`, n.file("terway.sock")), 0o600),
+		os.WriteFile(theirs, fmt.Appendf(nil, `{"cniVersion":"1.0.0","name":"reference","type":"ptp","mtu":1500,"ipam":{"type":"host-local",
+"dataDir":%q,"ranges":[[{"subnet":"10.244.0.0/16"}]],"routes":[{"dst":"0.0.0.0/0"}]}}`, n.file("host-local")), 0o600))
+	return ours, theirs, err
 }
 
 // close ends the processes, last first, and removes the files; the namespaces end with their descriptors.
