@@ -26,26 +26,26 @@ const (
 type drawing struct {
 	Width, Height int
 	Label         string // what a reader hears who does not see it
-	Boxes         []box
-	Wires         []wire
-	Texts         []text
+	Boxes         []svgBox
+	Wires         []svgWire
+	Texts         []svgText
 }
 
-// box is a rectangle.
-type box struct {
+// svgBox is a rectangle.
+type svgBox struct {
 	X, Y, W, H int
 	Class      string
 	Title      string // shown when a pointer rests on it
 }
 
-// wire is a horizontal line.
-type wire struct {
+// svgWire is a horizontal line.
+type svgWire struct {
 	X1, X2, Y int
 	Class     string
 }
 
-// text is one line of text, from its left end at the base line.
-type text struct {
+// svgText is one line of text, from its left end at the base line.
+type svgText struct {
 	X, Y  int
 	Class string
 	Text  string
@@ -60,13 +60,13 @@ func draw(n Networks) drawing {
 	right := d.side(vpcX, n.VPC, n.VSwitches, inCloud)
 	middle := d.links(n)
 	bottom := max(left, right, middle, 180)
-	d.Boxes = append([]box{ // behind everything else
+	d.Boxes = append([]svgBox{ // behind everything else
 		{X: margin, Y: margin, W: sideWidth, H: bottom - margin, Class: "side " + string(n.DataCentre.State)},
 		{X: vpcX, Y: margin, W: sideWidth, H: bottom - margin, Class: "side " + string(n.VPC.State)},
 	}, d.Boxes...)
 	d.Height = bottom + margin
 	if len(n.Services) > 0 {
-		d.Texts = append(d.Texts, text{X: margin, Y: bottom + 24, Class: "small", Text: "Services, on every node: " + strings.Join(n.Services, ", ")})
+		d.Texts = append(d.Texts, svgText{X: margin, Y: bottom + 24, Class: "small", Text: "Services, on every node: " + strings.Join(n.Services, ", ")})
 		d.Height += 24
 	}
 	return d
@@ -75,12 +75,12 @@ func draw(n Networks) drawing {
 // side draws one network from x on, and says where it ends.
 func (d *drawing) side(x int, s Side, subnets []Subnet, dots []NodeDot) (bottom int) {
 	y := margin + 28
-	d.Texts = append(d.Texts, text{X: x + 16, Y: y, Class: "head", Text: cut(s.Title, sideChars-10)})
+	d.Texts = append(d.Texts, svgText{X: x + 16, Y: y, Class: "head", Text: cut(s.Title, sideChars-10)})
 	y += 6
 	for _, line := range s.Lines {
 		for _, part := range wrap(line, sideChars) {
 			y += lineHeight
-			d.Texts = append(d.Texts, text{X: x + 16, Y: y, Text: part})
+			d.Texts = append(d.Texts, svgText{X: x + 16, Y: y, Text: part})
 		}
 	}
 	y += 14
@@ -96,14 +96,14 @@ func (d *drawing) subnet(x, y int, v Subnet) {
 	if v.Free == 0 {
 		class += " fail"
 	}
-	d.Boxes = append(d.Boxes, box{X: x, Y: y, W: sideWidth - 32, H: 40, Class: class, Title: v.ID})
+	d.Boxes = append(d.Boxes, svgBox{X: x, Y: y, W: sideWidth - 32, H: 40, Class: class, Title: v.ID})
 	use := ""
 	if v.Use != "" {
 		use = ", for " + v.Use
 	}
 	d.Texts = append(d.Texts,
-		text{X: x + 10, Y: y + 16, Class: "strong", Text: cut(v.ID+"  "+v.CIDR, sideChars)},
-		text{X: x + 10, Y: y + 33, Class: "small", Text: cut(fmt.Sprintf("%s%s, %d addresses free", v.Zone, use, v.Free), sideChars+4)},
+		svgText{X: x + 10, Y: y + 16, Class: "strong", Text: cut(v.ID+"  "+v.CIDR, sideChars)},
+		svgText{X: x + 10, Y: y + 33, Class: "small", Text: cut(fmt.Sprintf("%s%s, %d addresses free", v.Zone, use, v.Free), sideChars+4)},
 	)
 }
 
@@ -117,21 +117,21 @@ func (d *drawing) dots(x, y int, dots []NodeDot) (bottom int) {
 		count = "1 node"
 	}
 	y += 14
-	d.Texts = append(d.Texts, text{X: x, Y: y, Class: "small", Text: count})
+	d.Texts = append(d.Texts, svgText{X: x, Y: y, Class: "small", Text: count})
 	y += 8
 	shown := min(len(dots), dotsShown)
 	for _, dot := range dots[:shown] {
-		d.Boxes = append(d.Boxes, box{X: x, Y: y, W: sideWidth - 32, H: dotHeight, Class: "node " + string(dot.State), Title: dot.Name})
+		d.Boxes = append(d.Boxes, svgBox{X: x, Y: y, W: sideWidth - 32, H: dotHeight, Class: "node " + string(dot.State), Title: dot.Name})
 		name := dot.Name
 		if dot.State == StateFail {
 			name = "not ready: " + name
 		}
-		d.Texts = append(d.Texts, text{X: x + 10, Y: y + 17, Class: "small", Text: cut(name, sideChars)})
+		d.Texts = append(d.Texts, svgText{X: x + 10, Y: y + 17, Class: "small", Text: cut(name, sideChars)})
 		y += dotHeight + 6
 	}
 	if more := len(dots) - shown; more > 0 {
 		y += 12
-		d.Texts = append(d.Texts, text{X: x, Y: y, Class: "small", Text: fmt.Sprintf("and %d more", more)})
+		d.Texts = append(d.Texts, svgText{X: x, Y: y, Class: "small", Text: fmt.Sprintf("and %d more", more)})
 	}
 	return y + 10
 }
@@ -150,11 +150,11 @@ func (d *drawing) links(n Networks) (bottom int) {
 		}
 		height := 34 + len(lines)*lineHeight
 		wireY := y + height/2
-		d.Wires = append(d.Wires, wire{X1: margin + sideWidth, X2: linkX, Y: wireY, Class: string(l.State)}, wire{X1: linkX + linkWidth, X2: vpcX, Y: wireY, Class: string(l.State)})
-		d.Boxes = append(d.Boxes, box{X: linkX, Y: y, W: linkWidth, H: height, Class: "link " + string(l.State), Title: l.Name})
-		d.Texts = append(d.Texts, text{X: linkX + 12, Y: y + 21, Class: "strong", Text: cut(l.Name, linkChars-2)})
+		d.Wires = append(d.Wires, svgWire{X1: margin + sideWidth, X2: linkX, Y: wireY, Class: string(l.State)}, svgWire{X1: linkX + linkWidth, X2: vpcX, Y: wireY, Class: string(l.State)})
+		d.Boxes = append(d.Boxes, svgBox{X: linkX, Y: y, W: linkWidth, H: height, Class: "link " + string(l.State), Title: l.Name})
+		d.Texts = append(d.Texts, svgText{X: linkX + 12, Y: y + 21, Class: "strong", Text: cut(l.Name, linkChars-2)})
 		for i, line := range lines {
-			d.Texts = append(d.Texts, text{X: linkX + 12, Y: y + 21 + (i+1)*lineHeight, Class: "small", Text: line})
+			d.Texts = append(d.Texts, svgText{X: linkX + 12, Y: y + 21 + (i+1)*lineHeight, Class: "small", Text: line})
 		}
 		y += height + 16
 	}
