@@ -1,3 +1,8 @@
 package preflight
 
-func addonChecks() []Check { return nil }
+import "slices"
+
+// addonChecks is what must be right of add-on terway-eniip, its configuration, and what earlier installs left.
+func addonChecks() []Check {
+	return slices.Concat(installChecks(), configChecks(), configCloudChecks(), leftoverChecks())
+}

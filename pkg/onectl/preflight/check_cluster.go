@@ -1,3 +1,8 @@
 package preflight
 
-func clusterChecks() []Check { return nil }
+import "slices"
+
+// clusterChecks is what must be right in the cluster as a whole.
+func clusterChecks() []Check {
+	return slices.Concat(serverChecks(), agentChecks(), dnsChecks(), scenarioChecks(), separationChecks(), terwaySeparationChecks(), overlayChecks())
+}

@@ -1,3 +1,8 @@
 package preflight
 
-func nodeChecks() []Check { return nil }
+import "slices"
+
+// nodeChecks is what must be right at each node.
+func nodeChecks() []Check {
+	return slices.Concat(identityChecks(), softwareChecks(), capacityChecks(), hostChecks(), interferenceChecks())
+}

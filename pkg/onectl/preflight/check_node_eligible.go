@@ -39,20 +39,55 @@ type toleration struct {
 	Effect   string `json:"effect"`
 }
 
-// parsePlacement reads the three parts as the API server writes them; an empty part says nothing.
-func parsePlacement(nodeSelector map[string]string, affinity, tolerations json.RawMessage) (placement, error) {
-	p := placement{NodeSelector: nodeSelector}
-	if len(affinity) > 0 {
-		if err := json.Unmarshal(affinity, &p.Affinity); err != nil {
-			return placement{}, fmt.Errorf("read affinity: %w", err)
+// placementOf reads the parts of a workload as the API server writes them; an empty part says nothing.
+func placementOf(w Workload) (placement, error) {
+	var p placement
+	for _, part := range []struct {
+		name string
+		text json.RawMessage
+		into any
+	}{{"nodeSelector", w.NodeSelector, &p.NodeSelector}, {"affinity", w.Affinity, &p.Affinity}, {"tolerations", w.Tolerations, &p.Tolerations}} {
+		if len(part.text) == 0 {
+			continue
 		}
-	}
-	if len(tolerations) > 0 {
-		if err := json.Unmarshal(tolerations, &p.Tolerations); err != nil {
-			return placement{}, fmt.Errorf("read tolerations: %w", err)
+		if err := json.Unmarshal(part.text, part.into); err != nil {
+			return placement{}, fmt.Errorf("read %s of %s: %w", part.name, w.ref(), err)
 		}
 	}
 	return p, nil
+}
+
+// ref is "DaemonSet kube-system/calico-node".
+func (w Workload) ref() string { return w.Kind + " " + w.Namespace + "/" + w.Name }
+
+// admits reports whether pods of this kind of workload may be scheduled to a node: its labels are selected, and each of
+// its taints is tolerated.
+func (p placement) admits(kind string, n Node) bool {
+	return p.selects(n.Name, n.Labels) && !slices.ContainsFunc(n.Taints, func(t Taint) bool { return !p.tolerates(kind, t) })
+}
+
+// tolerates: PreferNoSchedule keeps nothing off, and the DaemonSet controller tolerates the taints of a node's conditions
+// for its pods (Kubernetes, "Taints and tolerations").
+func (p placement) tolerates(kind string, taint Taint) bool {
+	if taint.Effect == "PreferNoSchedule" {
+		return true
+	}
+	if kind == "DaemonSet" && slices.Contains([]string{"node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable", "node.kubernetes.io/disk-pressure",
+		"node.kubernetes.io/memory-pressure", "node.kubernetes.io/pid-pressure", "node.kubernetes.io/unschedulable", "node.kubernetes.io/network-unavailable"}, taint.Key) {
+		return true
+	}
+	return slices.ContainsFunc(p.Tolerations, func(t toleration) bool { return t.covers(taint) })
+}
+
+// covers: an empty key with Exists is every taint, an empty effect every effect, an empty operator Equal.
+func (t toleration) covers(taint Taint) bool {
+	if t.Effect != "" && t.Effect != taint.Effect {
+		return false
+	}
+	if t.Operator == "Exists" {
+		return t.Key == "" || t.Key == taint.Key
+	}
+	return t.Key == taint.Key && t.Value == taint.Value
 }
 
 // selects reports whether nodeSelector and required node affinity let a pod run on a node of this name and with these
