@@ -61,7 +61,7 @@ func NewPlan(o Options, nodes []Node) Plan {
 			if kind == Pod && o.Scenario == "host" && node.Side == DataCentre {
 				continue
 			}
-			name := fmt.Sprintf("%s-%s-%d", kind, node.Side, count[node.Side])
+			name := fmt.Sprintf("%s-%s-%d", kind, string(node.Side), count[node.Side])
 			end := End{Kind: kind, Side: node.Side}
 			p.Agents = append(p.Agents, Agent{Name: "agent-" + name, End: end, Node: node.Name})
 			p.Clients = append(p.Clients, Client{Name: "client-" + name, End: end, Node: node.Name})
