@@ -17,6 +17,7 @@ type State string
 // The states.
 const (
 	StateOK      State = "ok"
+	StateWarn    State = "warn" // a part of it does not work
 	StateFail    State = "fail"
 	StateUnknown State = "unknown"
 )
@@ -101,7 +102,7 @@ func vpcOf(f Facts) Side {
 	}
 	switch t := f.Terway.Value; {
 	case f.Terway.Known && t.Installed:
-		side.Lines = append(side.Lines, fmt.Sprintf("Terway %s, ready on %d of %d", t.Version, t.Ready, t.Desired))
+		side.Lines = append(side.Lines, fmt.Sprintf("%s, ready on %d of %d", strings.TrimSpace("Terway "+t.Version), t.Ready, t.Desired))
 	case f.Terway.Known:
 		side.Lines = append(side.Lines, "Terway is not installed")
 	}
@@ -135,14 +136,23 @@ func addSessions(link *Link, peers Part[[]cloud.BGPPeer], vbr string) {
 		}
 		return
 	}
+	sessions, up := 0, 0
 	for _, p := range peers.Value {
 		if p.VBR != vbr {
 			continue
 		}
+		sessions++
 		link.Lines = append(link.Lines, "BGP session "+p.BGPStatus, fmt.Sprintf("with %s, AS %d", p.PeerIP, p.PeerASN))
-		if p.BGPStatus != cloud.BGPEstablished {
-			link.State = StateFail
+		if p.BGPStatus == cloud.BGPEstablished {
+			up++
 		}
+	}
+	switch {
+	case link.State == StateFail || up == sessions:
+	case up > 0:
+		link.State = StateWarn
+	default:
+		link.State = StateFail
 	}
 }
 

@@ -180,3 +180,39 @@ func TestADrawingKeepsInsideItsFrame(t *testing.T) {
 		}
 	}
 }
+
+func TestALineIsAsGoodAsItsSessions(t *testing.T) {
+	t.Parallel()
+	const vbr = "vbr-1"
+	peers := func(states ...string) Part[[]cloud.BGPPeer] {
+		list := []cloud.BGPPeer{{VBR: "another", BGPStatus: "Idle"}}
+		for _, state := range states {
+			list = append(list, cloud.BGPPeer{VBR: vbr, PeerIP: addr("10.254.0.2"), PeerASN: 65001, BGPStatus: state})
+		}
+		return Known(list)
+	}
+	tests := map[string]struct {
+		status string
+		bgp    Part[[]cloud.BGPPeer]
+		want   State
+	}{
+		"all sessions up":             {status: "active", bgp: peers("Established", "Established"), want: StateOK},
+		"no session, static routes":   {status: "active", bgp: peers(), want: StateOK},
+		"one of two up":               {status: "active", bgp: peers("Idle", "Established"), want: StateWarn},
+		"none up":                     {status: "active", bgp: peers("Idle", "Connect"), want: StateFail},
+		"router not active":           {status: "recovering", bgp: peers("Established"), want: StateFail},
+		"sessions could not be read":  {status: "active", bgp: Unknown[[]cloud.BGPPeer]("no right"), want: StateUnknown},
+		"neither active nor readable": {status: "recovering", bgp: Unknown[[]cloud.BGPPeer]("no right"), want: StateFail},
+	}
+	for name, test := range tests {
+		links, why := linksOf(Facts{VBRs: Known([]cloud.VBR{{ID: vbr, Status: test.status}}), BGP: test.bgp})
+		if len(links) != 1 || links[0].State != test.want || why != "" {
+			t.Errorf("%s: %+v %q, want %s", name, links, why, test.want)
+		}
+	}
+	for _, facts := range []Facts{{VBRs: Known([]cloud.VBR{})}, {VBRs: Unknown[[]cloud.VBR]("no right")}} {
+		if links, why := linksOf(facts); len(links) != 0 || why == "" {
+			t.Errorf("%+v %q, want the reason that there is no line", links, why)
+		}
+	}
+}
