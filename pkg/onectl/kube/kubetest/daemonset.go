@@ -43,7 +43,8 @@ func (s *Server) pod(set *unstructured.Unstructured, node string) *unstructured.
 	pod.SetName(name)
 	podLabels, _, _ := unstructured.NestedStringMap(set.Object, "spec", "template", "metadata", "labels")
 	pod.SetLabels(podLabels)
-	pod.SetOwnerReferences([]metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "DaemonSet", Name: set.GetName(), UID: set.GetUID()}})
+	controls := true
+	pod.SetOwnerReferences([]metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "DaemonSet", Name: set.GetName(), UID: set.GetUID(), Controller: &controls}})
 	return pod
 }
 
@@ -59,6 +60,7 @@ func (s *Server) podStatus(template map[string]any) map[string]any {
 	}
 	status["initContainerStatuses"] = statuses(template["initContainers"], done, true)
 	status["containerStatuses"] = statuses(template["containers"], running, true)
+	status["conditions"] = []any{map[string]any{"type": "Ready", "status": "True"}}
 	return status
 }
 
