@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/onectl/onectl/pkg/cloud"
 	"github.com/onectl/onectl/pkg/onectl/preflight"
@@ -85,26 +86,17 @@ func advice(err error) string {
 	if !errors.As(err, &refused) || refused.Kind != cloud.Forbidden {
 		return ""
 	}
-	policy := "AliyunVPCReadOnlyAccess"
-	switch service(refused.Action) {
-	case "ecs":
-		policy = "AliyunECSReadOnlyAccess"
-	case "ram", "ims":
-		policy = "AliyunRAMReadOnlyAccess"
-	case "cs":
-		policy = "AliyunCSReadOnlyAccess"
-	case "cen":
-		policy = "AliyunCENReadOnlyAccess"
+	policy := map[string]string{
+		"ecs": "AliyunECSReadOnlyAccess", "vpc": "AliyunVPCReadOnlyAccess", "cen": "AliyunCENReadOnlyAccess", "ram": "AliyunRAMReadOnlyAccess", "cs": "AliyunCSReadOnlyAccess",
+	}[service(refused.Action)]
+	if policy == "" { // not every refusal names its action
+		policy = "AliyunCSReadOnlyAccess, AliyunECSReadOnlyAccess, AliyunVPCReadOnlyAccess, AliyunCENReadOnlyAccess and AliyunRAMReadOnlyAccess"
 	}
 	return fmt.Sprintf("; attach %s to onectl's RAM user to see it", policy)
 }
 
 // service is the part of a RAM action before the colon.
 func service(action string) string {
-	for i := range len(action) {
-		if action[i] == ':' {
-			return action[:i]
-		}
-	}
-	return ""
+	name, _, _ := strings.Cut(action, ":")
+	return name
 }
