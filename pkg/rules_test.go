@@ -96,7 +96,7 @@ var layers = map[string][]string{
 	"pkg/onectl/ram/":              {"pkg/cloud"},
 	"pkg/onectl/addon/":            {"pkg/cloud", "pkg/node/conf", "manifests"},
 	"pkg/onectl/preflight/gather/": {"pkg/cloud", "pkg/node/conf", "pkg/onectl/addon", "pkg/onectl/datacentre", "pkg/onectl/preflight", "pkg/onectl/ram"},
-	"pkg/onectl/preflight":         {"pkg/cloud", "pkg/node/conf", "pkg/onectl/datacentre", "pkg/onectl/version"},
+	"pkg/onectl/preflight":         {"pkg/cloud", "pkg/node/conf", "pkg/onectl/datacentre", "pkg/onectl/ram", "pkg/onectl/version"},
 	"pkg/onectl/datacentre/":       {},
 	"pkg/onectl/isolate/":          {"pkg/onectl/datacentre"},
 	"patches/":                     {},
