@@ -29,7 +29,7 @@ func installChecks() []Check {
 		Fix: "onectl addon install terway-eniip",
 	}, {
 		ID: "terway-addresses", Title: "Terway had an address for every pod lately", Category: category, Severity: Error, Scenarios: routed, Phases: after, Run: terwayAddresses,
-		Explain: "When Terway has no address for a pod it writes an event AllocIPFailed at the pod with the reason: vSwitch exhausted, ENI quota reached, action forbidden, throttled. One such event passes by itself when it was throttling; the same reason again and again does not. Events of the last hour are listed, newest counts first. " +
+		Explain: "When Terway has no address for a pod it writes an event AllocIPFailed at the pod with the reason: vSwitch exhausted, ENI quota reached, action forbidden, throttled. One such event passes by itself when it was throttling; the same reason again and again does not. Events of the last hour are listed, most frequent first. " +
 			"The message names what is missing.",
 		Fix: "kubectl get events -A --field-selector reason=AllocIPFailed",
 	}, {
