@@ -26,7 +26,8 @@ func newUp(name *string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "up", Short: "Start a lab", Args: cobra.NoArgs,
 		Example: `  hybridlab up
-  hybridlab up --name two --workers 2`,
+  hybridlab up --name two --workers 2
+  hybridlab up --name bgp --scenario bgp    # real BGP between the data centre and the VPC`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			opts.Name, opts.Progress = *name, progress()
 			l, err := lab.New(opts)
@@ -40,6 +41,7 @@ func newUp(name *string) *cobra.Command {
 			return nil
 		},
 	}
+	cmd.Flags().StringVar((*string)(&opts.Scenario), "scenario", string(lab.Routed), "the data centre's pod network: routed, overlay, bgp or host")
 	cmd.Flags().IntVar(&opts.Workers, "workers", 1, "data-centre workers beside the control plane")
 	return cmd
 }
@@ -109,7 +111,7 @@ func printStatus(status lab.Status) error {
 	if !status.Up {
 		fmt.Printf("Lab %s is not up: %s\n", status.Name, status.Problem)
 	} else {
-		fmt.Printf("Lab %s is up. Cloud API %s, registered cluster %s.\n", status.Name, status.Endpoint, status.ClusterID)
+		fmt.Printf("Lab %s is up. Cloud API %s, registered cluster %s, scenario %s.\n", status.Name, status.Endpoint, status.ClusterID, status.Scenario)
 	}
 	table := tabwriter.NewWriter(os.Stdout, 0, 8, 3, ' ', 0)
 	if len(status.Nodes) > 0 {

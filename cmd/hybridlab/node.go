@@ -82,7 +82,7 @@ func newExec(name *string) *cobra.Command {
 
 func newLogs(name *string) *cobra.Command {
 	return &cobra.Command{
-		Use: "logs NODE|cloud", Short: "Print a node's kubelet and containerd log, or the cloud simulator's", Args: cobra.ExactArgs(1),
+		Use: "logs NODE|cloud|bgp-router|bgp-vbr", Short: "Print a node's kubelet and containerd log, the cloud simulator's, or a BGP speaker's", Args: cobra.ExactArgs(1),
 		Example: `  hybridlab logs cloud-1
   hybridlab logs cloud`,
 		RunE: func(cmd *cobra.Command, args []string) error {

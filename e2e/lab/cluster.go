@@ -34,7 +34,7 @@ func (l *Lab) createCluster(ctx context.Context, nodeImage string) error {
 	done := make(chan error, 1)
 	go func() {
 		done <- provider.Create(l.Name,
-			cluster.CreateWithV1Alpha4Config(clusterConfig(l.opts.Workers, nodeImage)),
+			cluster.CreateWithV1Alpha4Config(clusterConfig(l.opts.Workers, nodeImage, l.opts.Scenario)),
 			cluster.CreateWithKubeconfigPath(l.Kubeconfig()),
 			cluster.CreateWithDisplayUsage(false),
 			cluster.CreateWithDisplaySalutation(false),
@@ -79,9 +79,18 @@ func (l *Lab) kind() (*cluster.Provider, error) {
 	return cluster.NewProvider(cluster.ProviderWithDocker(), cluster.ProviderWithLogger(kindLog{l.opts.Progress})), nil
 }
 
-// clusterConfig is what the lab wants of kind. Cloud pods are "local" to kube-proxy by the name of their link: the pods'
-// subnet would make it hide their VPC addresses behind the node's, which the VPC then drops.
-func clusterConfig(workers int, nodeImage string) *v1alpha4.Cluster {
+// proxyPatch tells kube-proxy which traffic comes from pods of its own node. In the cloud it is told by the name of the
+// pods' link: the pods' subnet would make it hide VPC addresses behind the node's, which the VPC then drops. In an overlay
+// the pods' subnet is all there is.
+func proxyPatch(s Scenario) string {
+	if s == Overlay {
+		return "kind: KubeProxyConfiguration\ndetectLocalMode: ClusterCIDR\n"
+	}
+	return "kind: KubeProxyConfiguration\ndetectLocalMode: InterfaceNamePrefix\ndetectLocal:\n  interfaceNamePrefix: cali\n"
+}
+
+// clusterConfig is what the lab wants of kind.
+func clusterConfig(workers int, nodeImage string, s Scenario) *v1alpha4.Cluster {
 	nodes := []v1alpha4.Node{{Role: v1alpha4.ControlPlaneRole, Image: nodeImage}}
 	for range workers {
 		nodes = append(nodes, v1alpha4.Node{Role: v1alpha4.WorkerRole, Image: nodeImage})
@@ -104,7 +113,7 @@ func clusterConfig(workers int, nodeImage string) *v1alpha4.Cluster {
 			"kind: InitConfiguration\nnodeRegistration:\n  ignorePreflightErrors: [\"all\"]\n",
 			"kind: JoinConfiguration\nnodeRegistration:\n  ignorePreflightErrors: [\"all\"]\n",
 			"kind: KubeletConfiguration\nfailCgroupV1: false\nlocalStorageCapacityIsolation: false\nsyncFrequency: 10s\n",
-			"kind: KubeProxyConfiguration\ndetectLocalMode: InterfaceNamePrefix\ndetectLocal:\n  interfaceNamePrefix: cali\n",
+			proxyPatch(s),
 		},
 	}
 }

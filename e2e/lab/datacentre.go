@@ -2,7 +2,6 @@ package lab
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -10,10 +9,8 @@ import (
 	"github.com/onectl/onectl/pkg/fakecloud"
 )
 
-// joinDataCentre hangs a kind node on the data-centre router and gives it pod networking: a point-to-point CNI over the
-// node's own pod CIDR, routed to the other data-centre nodes and, through the router, to the VPC. To the cloud side this
-// looks like a data centre whose routers announce the pods (document 1's scenario 2).
-func (l *Lab) joinDataCentre(ctx context.Context, name, role string) (*Node, error) {
+// joinDataCentre hangs a kind node on the data-centre router and gives it its part of the data centre's pod network.
+func (l *Lab) joinDataCentre(ctx context.Context, name, role string, s Scenario) (*Node, error) {
 	pid, err := l.pidOf(ctx, name)
 	if err != nil {
 		return nil, err
@@ -22,44 +19,15 @@ func (l *Lab) joinDataCentre(ctx context.Context, name, role string) (*Node, err
 	if err != nil {
 		return nil, err
 	}
-	cidr, err := l.podCIDR(ctx, name)
+	pods, err := l.podCIDR(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	node := fakecloud.LANNode{
-		Name: name, NetNS: netnsOf(pid),
-		Addresses: []netip.Prefix{netip.PrefixFrom(address, 32), cidr},
-	}
+	node := fakecloud.LANNode{Name: name, NetNS: netnsOf(pid), Addresses: s.lanAddresses(address, pods)}
 	if err := l.Cloud().AddLANNode(ctx, node); err != nil {
 		return nil, fmt.Errorf("hang %s on the data-centre router: %w", name, err)
 	}
-	conflist, err := json.Marshal(dataCentreCNI(cidr))
-	if err != nil {
-		return nil, err
-	}
-	if err := l.writeInNode(ctx, name, "/etc/cni/net.d/10-datacentre.conflist", conflist); err != nil {
-		return nil, err
-	}
-	return &Node{Name: name, Role: role, Address: address, PID: pid}, nil
-}
-
-// dataCentreCNI is the data centre's CNI configuration for one node.
-func dataCentreCNI(cidr netip.Prefix) map[string]any {
-	return map[string]any{
-		"cniVersion": "1.0.0",
-		"name":       "datacentre",
-		"plugins": []map[string]any{
-			{
-				"type": "ptp", "mtu": 1500,
-				"ipam": map[string]any{
-					"type": "host-local", "dataDir": "/run/cni-ipam-state",
-					"routes": []map[string]string{{"dst": "0.0.0.0/0"}},
-					"ranges": [][]map[string]string{{{"subnet": cidr.String()}}},
-				},
-			},
-			{"type": "portmap", "capabilities": map[string]bool{"portMappings": true}},
-		},
-	}
+	return &Node{Name: name, Role: role, Address: address, PID: pid}, l.writeCNI(ctx, name, s, pods)
 }
 
 // nodeAddress is the node's address on the engine's network, which is its Kubernetes InternalIP.

@@ -24,19 +24,19 @@ func Images(ctx context.Context, binDir string, compress bool) ([]image.Image, e
 	if err != nil {
 		return nil, err
 	}
-	terway, err := build(terwayImage+":"+tag, binDir, compress, "terwayd", "terway", "probe")
+	terway, err := pack(terwayImage+":"+tag, binDir, compress, "terwayd", "terway", "probe")
 	if err != nil {
 		return nil, err
 	}
-	probe, err := build(probeImage, binDir, compress, "probe")
+	probe, err := pack(probeImage, binDir, compress, "probe")
 	if err != nil {
 		return nil, err
 	}
 	return []image.Image{terway, probe}, nil
 }
 
-// build makes one image of programs, the first of which is what a container runs.
-func build(name, binDir string, compress bool, programs ...string) (image.Image, error) {
+// pack makes one image of programs, the first of which is what a container runs.
+func pack(name, binDir string, compress bool, programs ...string) (image.Image, error) {
 	var files []image.File
 	for _, program := range programs {
 		files = append(files, image.File{Path: "/" + program, Source: filepath.Join(binDir, program)})

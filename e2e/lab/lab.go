@@ -30,6 +30,7 @@ import (
 type Options struct {
 	Name     string            // "hybridlab" when empty; lower-case letters, digits and hyphens
 	Workers  int               // data-centre workers beside the control plane, 0 is fine
+	Scenario Scenario          // of a lab that is not up yet; Routed when empty
 	BinDir   string            // where fakecloud, terwayd and terway are; "" means beside the running program
 	Progress func(step string) // told each step as it starts; nil is silent
 	Log      *slog.Logger      // nil discards
@@ -46,15 +47,16 @@ type Lab struct {
 
 // Facts is what the lab writes down about itself (lab.json).
 type Facts struct {
-	Name       string `json:"name"`
-	NodeImage  string `json:"nodeImage"`
-	EngineHost string `json:"engineHost"`   // value for DOCKER_HOST
-	Endpoint   string `json:"endpoint"`     // the cloud API, seen from this machine
-	NodeURL    string `json:"nodeEndpoint"` // the cloud API, seen from cloud nodes
-	Region     string `json:"region"`
-	ClusterID  string `json:"clusterID"`
-	KeyID      string `json:"keyID"`
-	KeySecret  string `json:"keySecret"` // of the simulator's operator user; the file is 0600
+	Name       string   `json:"name"`
+	Scenario   Scenario `json:"scenario"`
+	NodeImage  string   `json:"nodeImage"`
+	EngineHost string   `json:"engineHost"`   // value for DOCKER_HOST
+	Endpoint   string   `json:"endpoint"`     // the cloud API, seen from this machine
+	NodeURL    string   `json:"nodeEndpoint"` // the cloud API, seen from cloud nodes
+	Region     string   `json:"region"`
+	ClusterID  string   `json:"clusterID"`
+	KeyID      string   `json:"keyID"`
+	KeySecret  string   `json:"keySecret"` // of the simulator's operator user; the file is 0600
 	// AccountKeyID and AccountKeySecret are the account's own key: other people's work in the same account.
 	AccountKeyID     string           `json:"accountKeyID"`
 	AccountKeySecret string           `json:"accountKeySecret"`
@@ -89,6 +91,11 @@ func New(opts Options) (*Lab, error) {
 	if !validName.MatchString(opts.Name) {
 		return nil, fmt.Errorf("lab name %q: use up to 30 lower-case letters, digits and hyphens", opts.Name)
 	}
+	scenario, err := opts.Scenario.orDefault()
+	if err != nil {
+		return nil, err
+	}
+	opts.Scenario = scenario
 	if opts.Progress == nil {
 		opts.Progress = func(string) {}
 	}

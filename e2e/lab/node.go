@@ -88,7 +88,13 @@ func (l *Lab) startCloudNode(ctx context.Context, spec NodeSpec, facts Facts) (*
 	if err := l.loadImages(ctx, name); err != nil {
 		return nil, err
 	}
-	return node, l.kubeadmJoin(ctx, *node)
+	if err := l.loadScenarioImage(ctx, facts.Scenario, name); err != nil {
+		return nil, err
+	}
+	if err := l.kubeadmJoin(ctx, *node); err != nil || facts.Scenario != Overlay {
+		return node, err
+	}
+	return node, l.joinOverlay(ctx, name)
 }
 
 // runContainer starts a node container with the options kind gives its own, waits until its services can start, and

@@ -15,12 +15,13 @@ import (
 
 // Status is what a lab looks like now.
 type Status struct {
-	Name      string  `json:"name"`
-	Up        bool    `json:"up"`
-	Problem   string  `json:"problem,omitempty"` // the part that does not run, and what to do
-	Endpoint  string  `json:"endpoint,omitempty"`
-	ClusterID string  `json:"clusterID,omitempty"`
-	Nodes     []*Node `json:"nodes"` // sorted by name
+	Name      string   `json:"name"`
+	Up        bool     `json:"up"`
+	Problem   string   `json:"problem,omitempty"` // the part that does not run, and what to do
+	Scenario  Scenario `json:"scenario,omitempty"`
+	Endpoint  string   `json:"endpoint,omitempty"`
+	ClusterID string   `json:"clusterID,omitempty"`
+	Nodes     []*Node  `json:"nodes"` // sorted by name
 }
 
 // Status looks at every part of the lab. A lab that is not up is a Status, not an error.
@@ -31,7 +32,7 @@ func (l *Lab) Status(ctx context.Context) (Status, error) {
 		status.Problem = err.Error()
 	}
 	status.Up = err == nil
-	status.Endpoint, status.ClusterID = facts.Endpoint, facts.ClusterID
+	status.Scenario, status.Endpoint, status.ClusterID = facts.Scenario, facts.Endpoint, facts.ClusterID
 	for _, name := range slices.Sorted(maps.Keys(facts.Nodes)) {
 		status.Nodes = append(status.Nodes, facts.Nodes[name])
 	}
@@ -102,12 +103,16 @@ func (l *Lab) nodeName(facts Facts, node string) string {
 	return ""
 }
 
-// Logs writes the log of a part to this program's output: a node's kubelet and containerd, or "cloud".
+// Logs writes the log of a part to this program's output: a node's kubelet and containerd, "cloud", or a speaker.
 func (l *Lab) Logs(ctx context.Context, part string) error {
+	name := part
 	if part == "cloud" {
-		data, err := os.ReadFile(l.process("fakecloud").logFile)
+		name = "fakecloud"
+	}
+	if name != part || slices.Contains(speakers(), part) {
+		data, err := os.ReadFile(l.process(name).logFile)
 		if err != nil {
-			return fmt.Errorf("lab %s: the cloud simulator has no log: %w", l.Name, err)
+			return fmt.Errorf("lab %s: %s has no log: %w", l.Name, name, err)
 		}
 		_, err = os.Stdout.Write(data)
 		return err

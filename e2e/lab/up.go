@@ -46,7 +46,7 @@ func (l *Lab) Up(ctx context.Context) error {
 
 // build is the list of what makes a lab, in order.
 func (l *Lab) build(ctx context.Context) error {
-	facts := Facts{Name: l.Name, Region: Region, NodeURL: nodeAPIURL, EngineHost: l.eng.Host, Nodes: map[string]*Node{}, CreatedAt: time.Now().UTC()}
+	facts := Facts{Name: l.Name, Scenario: l.opts.Scenario, Region: Region, NodeURL: nodeAPIURL, EngineHost: l.eng.Host, Nodes: map[string]*Node{}, CreatedAt: time.Now().UTC()}
 	var err error
 	l.step("Looking for the node image")
 	if facts.NodeImage, err = nodeimage.Ensure(ctx, l.eng, l.opts.Progress); err != nil {
@@ -56,7 +56,7 @@ func (l *Lab) build(ctx context.Context) error {
 	if facts.Endpoint, err = l.startCloud(ctx); err != nil {
 		return err
 	}
-	world, err := l.Cloud().Bootstrap(ctx, l.world())
+	world, err := l.Cloud().Bootstrap(ctx, l.world(facts.Scenario.routing()))
 	if err != nil {
 		return fmt.Errorf("fill the cloud simulator: %w", err)
 	}
@@ -76,6 +76,9 @@ func (l *Lab) build(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := l.startScenario(ctx, facts); err != nil {
+		return err
+	}
 	return l.save(facts)
 }
 
@@ -90,11 +93,14 @@ func (l *Lab) joinKindNodes(ctx context.Context, facts *Facts) error {
 			role = RoleControlPlane
 		}
 		l.step("Connecting %s to the data-centre router", name)
-		node, err := l.joinDataCentre(ctx, name, role)
+		node, err := l.joinDataCentre(ctx, name, role, facts.Scenario)
 		if err != nil {
 			return err
 		}
 		if err := l.loadImages(ctx, name); err != nil {
+			return err
+		}
+		if err := l.loadScenarioImage(ctx, facts.Scenario, name); err != nil {
 			return err
 		}
 		facts.Nodes[name] = node
@@ -111,6 +117,11 @@ func (l *Lab) running(ctx context.Context) (Facts, error) {
 	l.eng.Host = facts.EngineHost
 	if p := l.process("fakecloud"); p.pid() == 0 {
 		return facts, fmt.Errorf("lab %s: the cloud simulator does not run; %s", l.Name, p.tail())
+	}
+	if facts.Scenario == BGP {
+		if err := l.speakersRun(); err != nil {
+			return facts, err
+		}
 	}
 	for name, node := range facts.Nodes {
 		pid, err := l.pidOf(ctx, name)
@@ -157,8 +168,10 @@ func (l *Lab) clear(ctx context.Context) error {
 
 // clearHere removes what needs no engine: processes, namespaces, files.
 func (l *Lab) clearHere(ctx context.Context) error {
-	if err := l.process("fakecloud").stop(ctx); err != nil {
-		return err
+	for _, name := range append(speakers(), "fakecloud") {
+		if err := l.process(name).stop(ctx); err != nil {
+			return err
+		}
 	}
 	if err := l.removeFabric(); err != nil {
 		return err
