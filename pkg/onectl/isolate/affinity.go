@@ -100,30 +100,26 @@ func wantsCloud(nodeSelector, affinity map[string]any) bool {
 	})
 }
 
-// withdraw takes exactly what KeepOff adds out of an affinity that was changed since, and what is empty then. It returns nil
-// when nothing else was in it.
+// withdraw takes what KeepOff adds out of an affinity that was changed since, and what is empty then. It returns nil when
+// nothing else was in it. A term with nothing else is dropped only where it is the only one, which is how KeepOff makes one:
+// among alternatives it is somebody's, and data-centre nodes may owe their place to it.
 func withdraw(affinity map[string]any) map[string]any {
 	out := runtime.DeepCopyJSON(affinity)
 	nodes, _ := out["nodeAffinity"].(map[string]any)
 	selector, _ := nodes[required].(map[string]any)
 	terms, _ := selector["nodeSelectorTerms"].([]any)
-	var kept []any
-	for _, entry := range terms {
-		if term, _ := entry.(map[string]any); !onlyOurs(term) {
-			kept = append(kept, without(term))
+	if len(terms) == 1 && onlyOurs(terms[0]) {
+		delete(nodes, required)
+		prune(out, "nodeAffinity")
+		if len(out) == 0 {
+			return nil
 		}
-	}
-	switch {
-	case len(terms) == 0:
-		return out
-	case len(kept) > 0:
-		selector["nodeSelectorTerms"] = kept
 		return out
 	}
-	delete(nodes, required)
-	prune(out, "nodeAffinity")
-	if len(out) == 0 {
-		return nil
+	for _, entry := range terms {
+		if term, is := entry.(map[string]any); is && !onlyOurs(term) {
+			takeOut(term)
+		}
 	}
 	return out
 }
@@ -136,21 +132,20 @@ func prune(parent map[string]any, key string) {
 
 func isOurs(entry any) bool { return same(entry, expression()) }
 
-func onlyOurs(term map[string]any) bool {
+func onlyOurs(entry any) bool {
+	term, _ := entry.(map[string]any)
 	expressions, _ := term["matchExpressions"].([]any)
 	others := slices.ContainsFunc(expressions, func(entry any) bool { return !isOurs(entry) })
 	return len(term) == 1 && len(expressions) > 0 && !others
 }
 
-func without(term map[string]any) map[string]any {
+func takeOut(term map[string]any) {
 	expressions, found := term["matchExpressions"].([]any)
 	if !found {
-		return term
+		return
 	}
-	if expressions = slices.DeleteFunc(expressions, isOurs); len(expressions) == 0 {
+	term["matchExpressions"] = slices.DeleteFunc(expressions, isOurs)
+	if list, _ := term["matchExpressions"].([]any); len(list) == 0 {
 		delete(term, "matchExpressions")
-		return term
 	}
-	term["matchExpressions"] = expressions
-	return term
 }
