@@ -45,15 +45,8 @@ func (b BootstrapSpec) validate() error {
 	if !b.LANSubnet.Addr().Is4() || b.LANSubnet.Bits() > 30 || b.LANSubnet.Overlaps(b.VPC) {
 		return fmt.Errorf("bootstrap world: LAN subnet %s must be IPv4, /30 or wider, outside the VPC %s", b.LANSubnet, b.VPC)
 	}
-	for at, v := range b.VSwitches {
-		if v.ID == "" || v.Zone == "" || !v.CIDR.IsValid() || !b.VPC.Contains(v.CIDR.Addr()) || v.CIDR.Bits() > 29 || v.CIDR.Bits() < b.VPC.Bits() {
-			return fmt.Errorf("bootstrap world: vSwitch %q needs an ID, a zone and a CIDR of /29 or wider within %s, has %s", v.ID, b.VPC, v.CIDR)
-		}
-		for _, other := range b.VSwitches[:at] {
-			if other.ID == v.ID || other.CIDR.Overlaps(v.CIDR) {
-				return fmt.Errorf("bootstrap world: vSwitches %s %s and %s %s collide", other.ID, other.CIDR, v.ID, v.CIDR)
-			}
-		}
+	if err := b.validateVSwitches(); err != nil {
+		return fmt.Errorf("bootstrap world: %w", err)
 	}
 	for _, id := range b.PodVSwitches {
 		if !slices.ContainsFunc(b.VSwitches, func(v VSwitchSpec) bool { return v.ID == id }) {
@@ -71,6 +64,20 @@ func (b BootstrapSpec) validate() error {
 	for _, name := range b.OperatorPolicies {
 		if _, known := systemPolicies()[name]; !known {
 			return fmt.Errorf("bootstrap world: system policy %s is not known", name)
+		}
+	}
+	return nil
+}
+
+func (b BootstrapSpec) validateVSwitches() error {
+	for at, v := range b.VSwitches {
+		if v.ID == "" || v.Zone == "" || !v.CIDR.IsValid() || !b.VPC.Contains(v.CIDR.Addr()) || v.CIDR.Bits() > 29 || v.CIDR.Bits() < b.VPC.Bits() {
+			return fmt.Errorf("vSwitch %q needs an ID, a zone and a CIDR of /29 or wider within %s, has %s", v.ID, b.VPC, v.CIDR)
+		}
+		for _, other := range b.VSwitches[:at] {
+			if other.ID == v.ID || other.CIDR.Overlaps(v.CIDR) {
+				return fmt.Errorf("vSwitches %s %s and %s %s collide", other.ID, other.CIDR, v.ID, v.CIDR)
+			}
 		}
 	}
 	return nil
@@ -110,9 +117,7 @@ func (s *state) bootstrap(b BootstrapSpec, now time.Time) {
 		PodVSwitches: slices.Clone(b.PodVSwitches), SecurityGroupID: b.SecurityGroup, ServiceCIDR: b.ServiceCIDR, Version: b.ClusterVersion,
 	}
 	for _, v := range b.VSwitches {
-		s.VSwitches[v.ID] = &vswitchRecord{VSwitch: cloud.VSwitch{
-			ID: v.ID, Name: v.ID, VPCID: b.VPCID, ZoneID: v.Zone, CIDR: v.CIDR.Masked(), IPv6CIDR: v.IPv6CIDR,
-		}}
+		s.VSwitches[v.ID] = newVSwitch(v, b.VPCID)
 		if !slices.Contains(b.PodVSwitches, v.ID) {
 			cluster.NodeVSwitches = append(cluster.NodeVSwitches, v.ID)
 		}
@@ -124,6 +129,12 @@ func (s *state) bootstrap(b BootstrapSpec, now time.Time) {
 	}
 	s.Operator, s.OperatorKey = operator.Name, s.addKey(operator.Name, now).ID
 	s.AccountKey = s.addKey("", now).ID
+}
+
+func newVSwitch(v VSwitchSpec, vpc string) *vswitchRecord {
+	return &vswitchRecord{VSwitch: cloud.VSwitch{
+		ID: v.ID, Name: v.ID, VPCID: vpc, ZoneID: v.Zone, CIDR: v.CIDR.Masked(), IPv6CIDR: v.IPv6CIDR,
+	}}
 }
 
 func (s *state) bootstrapped() BootstrapResult {
@@ -152,6 +163,22 @@ func (w *World) AddSecurityGroup(id, name string) error {
 			return fmt.Errorf("add security group %q: it needs an ID and a world with a VPC: call Bootstrap first", id)
 		}
 		s.SecurityGroups[id] = cloud.SecurityGroup{ID: id, Name: name, VPCID: s.VPC.ID}
+		return nil
+	})
+}
+
+// AddVSwitch adds a vSwitch to the VPC. The cluster does not use it until SetCluster says so.
+func (w *World) AddVSwitch(spec VSwitchSpec) error {
+	return w.change(func(s *state, _ time.Time) error {
+		b := BootstrapSpec{Region: s.Region, VPC: s.VPC.CIDR, VSwitches: []VSwitchSpec{spec}}
+		for _, id := range sorted(s.VSwitches) {
+			v := s.VSwitches[id]
+			b.VSwitches = append(b.VSwitches, VSwitchSpec{ID: v.ID, Zone: v.ZoneID, CIDR: v.CIDR})
+		}
+		if err := b.validateVSwitches(); err != nil {
+			return fmt.Errorf("add vSwitch %s: %w", spec.ID, err)
+		}
+		s.VSwitches[spec.ID] = newVSwitch(spec, s.VPC.ID)
 		return nil
 	})
 }

@@ -31,6 +31,7 @@ type report struct {
 //	POST   /cen-attachments                       cloud.CENAttachment
 //	DELETE /cen-attachments/{cen}/{child}
 //	PUT    /security-groups/{id}/rules            []cloud.SecurityRule
+//	POST   /vswitches                             fakecloud.VSwitchSpec
 func controlRoutes(mux *http.ServeMux, world *fakecloud.World) {
 	handle(mux, "POST /routes", func(r *http.Request, route cloud.Route) (any, error) {
 		return object{}, world.AddRoute(r.URL.Query().Get("table"), route)
@@ -53,6 +54,7 @@ func controlRoutes(mux *http.ServeMux, world *fakecloud.World) {
 	handle(mux, "PUT /security-groups/{id}/rules", func(r *http.Request, rules []cloud.SecurityRule) (any, error) {
 		return object{}, world.SetSecurityRules(r.PathValue("id"), rules)
 	})
+	handle(mux, "POST /vswitches", func(_ *http.Request, v fakecloud.VSwitchSpec) (any, error) { return object{}, world.AddVSwitch(v) })
 	bare(mux, "DELETE /routes", func(r *http.Request) (any, error) {
 		return object{}, withCIDR(r, func(dst netip.Prefix) error { return world.RemoveRoute(r.URL.Query().Get("table"), dst) })
 	})
@@ -138,4 +140,9 @@ func (c ControlClient) SetSecurityRules(ctx context.Context, group string, rules
 		rules = []cloud.SecurityRule{}
 	}
 	return c.do(ctx, http.MethodPut, "/security-groups/"+url.PathEscape(group)+"/rules", rules, nil)
+}
+
+// AddVSwitch is World.AddVSwitch.
+func (c ControlClient) AddVSwitch(ctx context.Context, v fakecloud.VSwitchSpec) error {
+	return c.do(ctx, http.MethodPost, "/vswitches", v, nil)
 }
