@@ -12,6 +12,7 @@ import (
 	"github.com/onectl/onectl/pkg/onectl/cmd/cmdutil"
 	"github.com/onectl/onectl/pkg/onectl/cmd/configure"
 	"github.com/onectl/onectl/pkg/onectl/cmd/connectivity"
+	"github.com/onectl/onectl/pkg/onectl/cmd/isolate"
 	"github.com/onectl/onectl/pkg/onectl/cmd/preflight"
 	"github.com/onectl/onectl/pkg/onectl/cmd/ramuser"
 	"github.com/onectl/onectl/pkg/onectl/cmd/version"
@@ -60,7 +61,7 @@ func New(f *cmdutil.Factory) *cobra.Command {
 	flags.StringVar(&f.Flags.Region, "region", "", "region of the registered cluster (environment: ALIBABA_CLOUD_REGION_ID)")
 	flags.StringVar(&f.Flags.CloudEndpoint, "cloud-endpoint", "", "URL that all cloud calls go to, for a simulator (environment: ONECTL_CLOUD_ENDPOINT)")
 	flags.BoolVarP(&f.Verbose, "verbose", "v", false, "tell each change on stderr")
-	root.AddCommand(version.New(f, nil), configure.New(f, nil), ramuser.New(f), addon.New(f), preflight.New(f, nil), connectivity.New(f))
+	root.AddCommand(version.New(f, nil), configure.New(f, nil), ramuser.New(f), addon.New(f), isolate.New(f), preflight.New(f, nil), connectivity.New(f))
 	f.Onectl = again(f)
 	return root
 }
