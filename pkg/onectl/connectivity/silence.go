@@ -17,7 +17,7 @@ func (r Report) silence(c Cell) []guess {
 	}
 	switch {
 	case r.works(c.To, c.From, c.Family):
-		return filter("the other way round it works, so there are routes both ways: what the %s begins is dropped at the %s", c.From, c.To.Side)
+		return filter("the other way round it works, so there are routes both ways: what begins in the %s is dropped on the other side, by security group or firewall", c.From.Side)
 	case !r.crosses(c.Family):
 		return route("nothing crosses between data centre and cloud: the connection (Express Connect, VPN, CEN) or its routes")
 	case !r.reachedBy(c.To, c.From.Side, c.Family) && r.reaches(c.From, c.To.Side, c.Family):
