@@ -139,16 +139,20 @@ func lastLine(text string) string {
 	return text[strings.LastIndexByte(text, '\n')+1:]
 }
 
-// Users is the pods on cloud nodes that hold an address of Terway: all that are alive and not in the host's network.
-func Users(pods []unstructured.Unstructured, cloudNodes map[string]bool) []string {
-	var users []string
+// Users is the pods on cloud nodes that hold an address of Terway: all that are alive and not in the host's network. Those
+// that are being deleted are told apart: they only need a moment.
+func Users(pods []unstructured.Unstructured, cloudNodes map[string]bool) (staying, leaving []string) {
 	for _, pod := range pods {
 		node, _, _ := unstructured.NestedString(pod.Object, "spec", "nodeName")
 		host, _, _ := unstructured.NestedBool(pod.Object, "spec", "hostNetwork")
 		phase, _, _ := unstructured.NestedString(pod.Object, "status", "phase")
-		if cloudNodes[node] && !host && phase != "Succeeded" && phase != "Failed" {
-			users = append(users, pod.GetNamespace()+"/"+pod.GetName())
+		switch name := pod.GetNamespace() + "/" + pod.GetName(); {
+		case !cloudNodes[node] || host || phase == "Succeeded" || phase == "Failed":
+		case pod.GetDeletionTimestamp() != nil:
+			leaving = append(leaving, name)
+		default:
+			staying = append(staying, name)
 		}
 	}
-	return users
+	return staying, leaving
 }

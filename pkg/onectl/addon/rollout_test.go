@@ -89,11 +89,16 @@ func TestUsersAreTheLivePodsOffTheHostNetworkOnCloudNodes(t *testing.T) {
 		"{kind: Pod, metadata: {namespace: web, name: host}, spec: {nodeName: cloud-1, hostNetwork: true}, status: {phase: Running}}",
 		"{kind: Pod, metadata: {namespace: web, name: done}, spec: {nodeName: cloud-1}, status: {phase: Succeeded}}",
 		"{kind: Pod, metadata: {namespace: web, name: dc}, spec: {nodeName: dc-1}, status: {phase: Running}}",
+		"{kind: Pod, metadata: {namespace: web, name: leaving, deletionTimestamp: 2026-11-23T10:00:00Z}, spec: {nodeName: cloud-1}, status: {phase: Running}}",
 		"{kind: Pod, metadata: {namespace: web, name: starting}, spec: {nodeName: cloud-1}, status: {phase: Pending}}",
 	} {
 		pods = append(pods, *parse(t, text))
 	}
-	if diff := cmp.Diff([]string{"web/a", "web/starting"}, Users(pods, map[string]bool{"cloud-1": true})); diff != "" {
+	staying, leaving := Users(pods, map[string]bool{"cloud-1": true})
+	if diff := cmp.Diff([]string{"web/a", "web/starting"}, staying); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string{"web/leaving"}, leaving); diff != "" {
 		t.Error(diff)
 	}
 }

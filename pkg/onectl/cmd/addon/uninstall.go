@@ -121,16 +121,33 @@ func (o *uninstallOptions) look(ctx context.Context, k cmdutil.Kube) (*installed
 	return found, nil
 }
 
-// refuseInUse lists the pods that would lose their network.
+// refuseInUse lists the pods that would lose their network. It waits for those that are being deleted anyway.
 func (o *uninstallOptions) refuseInUse(ctx context.Context, k cmdutil.Kube, found *installed) error {
-	pods, err := k.List(ctx, cmdutil.Kind("v1", "Pod"), "", "")
-	if err != nil {
-		return err
+	bounded, cancel := context.WithTimeout(ctx, o.Timeout)
+	defer cancel()
+	progress := o.factory.NewProgress()
+	defer progress.End()
+	var staying, leaving []string
+	err := k.Until(bounded, func(ctx context.Context) (bool, error) {
+		pods, err := k.List(ctx, cmdutil.Kind("v1", "Pod"), "", "")
+		if err != nil {
+			return false, err
+		}
+		staying, leaving = addon.Users(pods, found.cloudNodes)
+		progress.Show("%d pods on cloud nodes are being deleted", len(leaving))
+		return len(staying) > 0 || len(leaving) == 0 || o.Force, nil
+	})
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		return o.inUse(leaving)
 	}
-	users := addon.Users(pods, found.cloudNodes)
-	if len(users) == 0 {
-		return nil
+	if users := append(staying, leaving...); err == nil && len(users) > 0 {
+		return o.inUse(users)
 	}
+	return err
+}
+
+// inUse is the refusal, or with --force a warning.
+func (o *uninstallOptions) inUse(users []string) error {
 	slices.Sort(users)
 	shown := users[:min(len(users), 10)]
 	if o.Force {
