@@ -16,11 +16,11 @@ func (c *Client) PodLog(ctx context.Context, namespace, pod, container string) (
 	if container != "" {
 		request = request.Param("container", container)
 	}
-	text, err := request.DoRaw(ctx)
-	if err != nil {
+	answer := request.Do(ctx)
+	if err := answer.Error(); err != nil { // Raw's own error lacks what the server says
 		return nil, fmt.Errorf("log of pod %s/%s: %w", namespace, pod, c.classify(err))
 	}
-	return text, nil
+	return answer.Raw()
 }
 
 // coreClient makes requests to the core group that are not about whole objects.
