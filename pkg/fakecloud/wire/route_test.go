@@ -108,7 +108,9 @@ func TestBGPAndCENOverTheWire(t *testing.T) {
 	s.want(s.vpc("DeleteBgpNetwork", "RouterId", "vbr-1", "DstCidrBlock", "10.0.0.0/16"), nil, "Code")
 	s.want(s.vpc("DescribeBgpNetworks", "RouterId", "vbr-1"), "[]", "BgpNetworks", "BgpNetwork")
 
-	cen := func(action string, more ...string) response { return s.rpc(s.parameters("2017-09-12", action, more...)) }
+	cen := func(action string, more ...string) response {
+		return s.rpc(s.parameters("2017-09-12", action, more...))
+	}
 	s.want(cen("DescribeCens"), "cen-1", "Cens", "Cen", 0, "CenId")
 	r = cen("DescribeCenAttachedChildInstances", "CenId", "cen-1", "ChildInstanceType", "VPC")
 	s.want(r, "vpc-lab", "ChildInstances", "ChildInstance", 0, "ChildInstanceId")
