@@ -161,30 +161,45 @@ func (o *Options) run(ctx context.Context) error {
 	return nil
 }
 
-// look gathers and judges; with --wait until nothing blocks or the time is over. Then the last report counts.
+// look gathers and judges; with --wait after nothing blocks any more or the time is over.
 func (o *Options) look(ctx context.Context, source cmdutil.Gatherer) (preflight.Facts, preflight.Report, error) {
 	progress := o.factory.NewProgress()
 	defer progress.End()
-	gather := o.gatherOptions(func(what string) { progress.Show("looking at %s", what) })
+	if o.Wait {
+		if err := o.await(ctx, source, progress); err != nil {
+			return preflight.Facts{}, preflight.Report{}, err
+		}
+	}
+	facts, err := source.Gather(ctx, o.gatherOptions(func(what string) { progress.Show("looking at %s", what) }))
+	if err != nil {
+		return preflight.Facts{}, preflight.Report{}, err
+	}
+	return facts, preflight.Run(o.checks, facts, o.judging()), nil
+}
+
+// await looks again and again, without probe pods, until nothing blocks or the time is over.
+func (o *Options) await(ctx context.Context, source cmdutil.Gatherer, progress *cmdutil.Progress) error {
 	deadline := time.NewTimer(o.Timeout)
 	defer deadline.Stop()
 	for {
+		gather := o.gatherOptions(func(string) {})
+		gather.Probe = false
 		facts, err := source.Gather(ctx, gather)
 		if err != nil {
-			return facts, preflight.Report{}, err
+			return err
 		}
 		report := preflight.Run(o.checks, facts, o.judging())
 		blocking := report.Blocking()
-		if !o.Wait || len(blocking) == 0 {
-			return facts, report, nil
+		if len(blocking) == 0 {
+			return nil
 		}
 		progress.Show("waiting for %d of %d checks: %s", len(blocking), report.Counts.Total, strings.Join(blocking, ", "))
 		select {
 		case <-ctx.Done():
-			return facts, report, ctx.Err()
+			return ctx.Err()
 		case <-deadline.C:
 			o.factory.Note("after %s some checks still do not pass", o.Timeout)
-			return facts, report, nil
+			return nil
 		case <-time.After(o.every):
 		}
 	}

@@ -181,10 +181,15 @@ func TestAFileThatHoldsNoFactsIsNamed(t *testing.T) {
 func TestWaitLooksAgainUntilNothingBlocks(t *testing.T) {
 	t.Parallel()
 	s := newStand(t, missing, missing, present)
-	if err := s.run(t, "--wait", "-o", "short"); err != nil {
+	if err := s.run(t, "--wait", "--probe", "-o", "short"); err != nil {
 		t.Fatal(err)
 	}
-	if s.looks != 3 || s.out.String() != "PASSED: 2 checks, 2 passed\n" {
+	for i, asked := range s.asked {
+		if last := i == len(s.asked)-1; asked.Probe != last {
+			t.Errorf("look %d of %d makes probe pods: %v", i+1, len(s.asked), asked.Probe)
+		}
+	}
+	if s.looks != 4 || s.out.String() != "PASSED: 2 checks, 2 passed\n" {
 		t.Errorf("%d looks, %q", s.looks, s.out)
 	}
 }
