@@ -44,6 +44,7 @@ func TestTheTreeIs(t *testing.T) {
 		"onectl addon", "onectl addon describe", "onectl addon install", "onectl addon list", "onectl addon uninstall",
 		"onectl configure",
 		"onectl connectivity", "onectl connectivity test",
+		"onectl isolate", "onectl isolate apply", "onectl isolate patch", "onectl isolate plan", "onectl isolate status", "onectl isolate undo",
 		"onectl preflight", "onectl preflight explain", "onectl preflight list",
 		"onectl ram-user", "onectl ram-user describe", "onectl ram-user grant", "onectl ram-user revoke",
 		"onectl version",
