@@ -104,6 +104,36 @@ func TestAPartThatCannotBeReadMakesNoCheckGreener(t *testing.T) {
 	}
 }
 
+// A part that was read and is empty (no nodes, no routes, an add-on that is not there) is the other edge: every check says
+// something, and what fails has a fix.
+func TestEmptyPartsAreJudgedToo(t *testing.T) {
+	t.Parallel()
+	names := parts(t)
+	for _, gone := range append(names, "") {
+		all := decoded(t, goodFacts())
+		for _, name := range names {
+			if name == gone || gone == "" {
+				all[name] = map[string]any{"known": true}
+			}
+		}
+		for _, phase := range []Phase{Pre, Post} {
+			for _, scenario := range []string{"overlay", "bgp", "host"} {
+				facts := encoded(t, all)
+				facts.Phase, facts.Scenario = phase, scenario
+				for _, c := range Checks() {
+					f := c.Run(facts)
+					if f.Outcome == "" || f.Summary == "" || (f.Outcome == OutcomeFail || f.Outcome == OutcomeWarn) && f.Fix == "" {
+						t.Errorf("%s with empty %q: %+v lacks its outcome, its summary or its fix", c.ID, gone, f)
+					}
+					if f.FixSafe && !strings.HasPrefix(f.Fix, "onectl ") {
+						t.Errorf("%s: %q is not a command of onectl, so it is not safe to run", c.ID, f.Fix)
+					}
+				}
+			}
+		}
+	}
+}
+
 // parts is the JSON names of the parts of Facts that healthy facts know.
 func parts(t *testing.T) []string {
 	t.Helper()
@@ -124,6 +154,11 @@ func factsLacking(t *testing.T, part, why string) Facts {
 	t.Helper()
 	all := decoded(t, goodFacts())
 	all[part] = map[string]any{"known": false, "why": why}
+	return encoded(t, all)
+}
+
+func encoded(t *testing.T, all map[string]any) Facts {
+	t.Helper()
 	text, err := json.Marshal(all)
 	if err != nil {
 		t.Fatal(err)
