@@ -126,7 +126,7 @@ func TestOperatorsOverrideKeepsTheAffinityOfTheWorkload(t *testing.T) {
 		t.Error("the fixture has no affinity of its own: this test shows nothing")
 	}
 	plan, err := Make(in)
-	if err != nil || !strings.Contains(plan.Targets[0].Note, "operator has not brought it") {
+	if err != nil || !strings.Contains(plan.Targets[0].Note, "operator has not rolled this out") {
 		t.Errorf("%v: what the operator has not done yet is worth a note, got %q", err, plan.Targets[0].Note)
 	}
 }

@@ -43,7 +43,7 @@ func (m *maker) target(ref datacentre.Ref, w *unstructured.Unstructured, why str
 	m.done[ref] = true
 	m.add(out, object, Excludes(t.nodeSelector, live), KeepOff(base))
 	if last := &m.plan.Targets[len(m.plan.Targets)-1]; object != w && !last.Pending() && !Excludes(t.nodeSelector, t.affinity) {
-		last.Note = fmt.Sprintf("%s says so, its operator has not brought it to %s yet", last.Object, ref)
+		last.Note = "its operator has not rolled this out yet"
 	}
 	return ""
 }
