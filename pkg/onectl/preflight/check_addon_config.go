@@ -56,7 +56,7 @@ func config(f Facts) (c ENIConfig, instead *Finding) {
 	switch {
 	case instead != nil:
 		return ENIConfig{}, instead
-	case !t.ConfigPresent, slices.ContainsFunc(t.Problems, func(p string) bool { return configProblem(p) && !strings.Contains(p, "10-terway.conf") }):
+	case !t.ConfigPresent, slices.ContainsFunc(t.Problems, func(p string) bool { return configProblem(p) && !ofCNIConf(p) }):
 		finding := NotApplicable("eni-config cannot be read: see check eni-config-valid")
 		return ENIConfig{}, &finding
 	}
@@ -65,21 +65,25 @@ func config(f Facts) (c ENIConfig, instead *Finding) {
 
 func placeholder(problem string) bool { return strings.Contains(problem, "{{") }
 
+// ofCNIConf reports whether a problem is the plugin's configuration's: check terway-cni-conf judges that.
+func ofCNIConf(problem string) bool { return strings.Contains(problem, "10-terway.conf") }
+
 func configValid(f Facts) Finding {
 	t, instead := installedTerway(f)
 	if instead != nil {
 		return *instead
 	}
 	problems := slices.DeleteFunc(slices.Clone(t.Problems), func(p string) bool {
-		return !configProblem(p) || strings.Contains(p, "10-terway.conf") || placeholder(p) // those have checks of their own
+		return !configProblem(p) || ofCNIConf(p) || placeholder(p) // those have checks of their own
 	})
+	warnings := slices.DeleteFunc(slices.Clone(t.Warnings), ofCNIConf)
 	switch {
 	case !t.ConfigPresent:
 		return Fail("there is no ConfigMap kube-system/eni-config", "onectl addon install terway-eniip")
 	case len(problems) > 0:
 		return Fail("eni-config has "+count(len(problems), "problem"), "kubectl -n kube-system edit configmap eni-config, then onectl addon install terway-eniip", capped(problems)...)
-	case len(t.Warnings) > 0:
-		return Warn("eni-config says things that have no effect", "kubectl -n kube-system edit configmap eni-config", capped(t.Warnings)...)
+	case len(warnings) > 0:
+		return Warn("eni-config says things that have no effect", "kubectl -n kube-system edit configmap eni-config", capped(warnings)...)
 	}
 	return Pass("eni-config is valid")
 }

@@ -6,14 +6,18 @@ import (
 	"time"
 )
 
-// lately is how old an event may be to count: the API server keeps events for an hour by default.
-const lately = time.Hour
+// How old an event may be to count. The API server keeps events for an hour, so an older one may tell of what is mended
+// by now; what still fails tells so again: a sandbox is tried every few seconds, an image at least every five minutes.
+const (
+	sandboxTries = 3 * time.Minute
+	imageTries   = 6 * time.Minute
+)
 
-// recent is the events with one of the reasons, those that happened most often first.
-func recent(f Facts, reasons ...string) []Event {
+// recent is the events with one of the reasons that are not older than age, those that happened most often first.
+func recent(f Facts, age time.Duration, reasons ...string) []Event {
 	var found []Event
 	for _, e := range f.Events.Value {
-		if slices.Contains(reasons, e.Reason) && (e.Last.IsZero() || f.At.Sub(e.Last) <= lately) {
+		if slices.Contains(reasons, e.Reason) && (e.Last.IsZero() || f.At.Sub(e.Last) <= age) {
 			found = append(found, e)
 		}
 	}
@@ -37,12 +41,12 @@ func terwayAddresses(f Facts) Finding {
 	if !f.Events.Known {
 		return NotKnown(f.Events.Why)
 	}
-	failed := recent(f, "AllocIPFailed")
+	failed := recent(f, sandboxTries, "AllocIPFailed")
 	if len(failed) > 0 {
 		e := failed[0]
 		return Fail("Terway had no address for "+count(len(failed), "pod"), fmt.Sprintf("kubectl -n %s describe %s %s", e.Namespace, kubectlKind(e.Kind), e.Name), told(failed)...)
 	}
-	return Pass("no pod waited for an address in the last hour")
+	return Pass("no pod waited for an address in the last minutes")
 }
 
 func cloudSandboxes(f Facts) Finding {
@@ -56,10 +60,10 @@ func cloudSandboxes(f Facts) Finding {
 	for _, n := range cloudNodes(f.Nodes.Value) {
 		onCloud[n.Name] = true
 	}
-	failed := slices.DeleteFunc(recent(f, "FailedCreatePodSandBox", "NetworkNotReady"), func(e Event) bool { return !onCloud[e.Node] })
+	failed := slices.DeleteFunc(recent(f, sandboxTries, "FailedCreatePodSandBox", "NetworkNotReady"), func(e Event) bool { return !onCloud[e.Node] })
 	if len(failed) > 0 {
 		e := failed[0]
 		return Fail(count(len(failed), "pod")+" on cloud nodes did not get a network", fmt.Sprintf("kubectl -n %s describe %s %s", e.Namespace, kubectlKind(e.Kind), e.Name), told(failed)...)
 	}
-	return Pass("every pod on cloud nodes got its network in the last hour")
+	return Pass("every pod on cloud nodes got its network in the last minutes")
 }

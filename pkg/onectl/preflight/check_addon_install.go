@@ -25,16 +25,16 @@ func installChecks() []Check {
 	}, {
 		ID: "terway-selector", Title: "Terway's DaemonSet selects nodes with alibabacloud.com/external=true", Category: category, Severity: Error, Scenarios: routed, Phases: after, Run: terwaySelector,
 		Explain: "The node selector alibabacloud.com/external: \"true\" is how Terway finds cloud nodes, and the scheduler compares it letter by letter. A value \"True\" or another key selects nothing, a selector with more labels leaves out cloud nodes that lack them. The DaemonSet's node selector is read. " +
-			"Installing the add-on again sets it.",
-		Fix: "onectl addon install terway-eniip",
+			"Installing the add-on again with --force-conflicts sets it.",
+		Fix: "onectl addon install terway-eniip --force-conflicts",
 	}, {
-		ID: "terway-addresses", Title: "Terway had an address for every pod lately", Category: category, Severity: Error, Scenarios: routed, Phases: after, Run: terwayAddresses,
-		Explain: "When Terway has no address for a pod it writes an event AllocIPFailed at the pod with the reason: vSwitch exhausted, ENI quota reached, action forbidden, throttled. One such event passes by itself when it was throttling; the same reason again and again does not. Events of the last hour are listed, most frequent first. " +
-			"The message names what is missing.",
+		ID: "terway-addresses", Title: "Terway had an address for every pod lately", Category: category, Severity: Warning, Scenarios: routed, Phases: after, Run: terwayAddresses,
+		Explain: "When Terway has no address for a pod it writes an event AllocIPFailed at the pod with the reason: vSwitch exhausted, ENI quota reached, action forbidden, throttled. One such event passes by itself when it was throttling; the same reason again and again does not. Events of the last three minutes are listed, most frequent first: a pod that still waits tells so again. " +
+			"The message names what is missing, and that has a check of its own.",
 		Fix: "kubectl get events -A --field-selector reason=AllocIPFailed",
 	}, {
 		ID: "cloud-sandboxes", Title: "Pods on cloud nodes get their network", Category: category, Severity: Warning, Phases: after, Run: cloudSandboxes,
-		Explain: "The kubelet writes FailedCreatePodSandBox at a pod when its network plugin failed, did not answer or is not there. On a cloud node that is Terway or, in an overlay, the data centre's plugin. Such events of the last hour on cloud nodes are listed. " +
+		Explain: "The kubelet writes FailedCreatePodSandBox at a pod when its network plugin failed, did not answer or is not there. On a cloud node that is Terway or, in an overlay, the data centre's plugin. Such events of the last three minutes on cloud nodes are listed: the kubelet tries again every few seconds. " +
 			"Terway's own reasons are in check terway-addresses; for others look at the plugin's pod on that node.",
 		Fix: "kubectl get events -A --field-selector reason=FailedCreatePodSandBox",
 	}}
@@ -74,7 +74,7 @@ func terwayVersion(f Facts, own string) Finding {
 	switch {
 	case t.Version == "":
 		return NotKnown("the DaemonSet does not say which version of Terway it is: it was not installed by onectl")
-	case got != want:
+	case got != want && got != strings.ReplaceAll(own, "+", "-"): // an image's tag has a dash
 		return Fail(fmt.Sprintf("Terway is %s, and this onectl installs %s", t.Version, own), "onectl addon install terway-eniip", t.Images...)
 	}
 	return Pass("Terway is "+t.Version, t.Images...)
@@ -88,9 +88,9 @@ func terwaySelector(f Facts) Finding {
 	seen := fmt.Sprintf("node selector %v", t.NodeSelector)
 	switch {
 	case t.NodeSelector[labelExternal] != "true":
-		return FailSafe("Terway's DaemonSet does not select cloud nodes", "onectl addon install terway-eniip", seen)
+		return Fail("Terway's DaemonSet does not select cloud nodes", "onectl addon install terway-eniip --force-conflicts", seen)
 	case len(t.NodeSelector) > 1:
-		return Warn("Terway's DaemonSet selects by more than the label of cloud nodes", "onectl addon install terway-eniip", seen)
+		return Warn("Terway's DaemonSet selects by more than the label of cloud nodes", "onectl addon install terway-eniip --force-conflicts", seen)
 	}
 	return Pass("Terway's DaemonSet selects cloud nodes", seen)
 }

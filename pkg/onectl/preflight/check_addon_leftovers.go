@@ -1,6 +1,9 @@
 package preflight
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 func leftoverChecks() []Check {
 	const category = "Leftovers"
@@ -21,7 +24,9 @@ func leftoverObjects(f Facts) Finding {
 	if !f.Terway.Known {
 		return NotKnown(f.Terway.Why)
 	}
-	left := f.Terway.Value.Leftovers
+	left := slices.DeleteFunc(slices.Clone(f.Terway.Value.Leftovers), func(l string) bool {
+		return l == "ConfigMap kube-system/eni-config" // check leftover-config
+	})
 	if len(left) > 0 {
 		return Fail(count(len(left), "object")+" of an earlier Terway is left", "kubectl delete, for each that is listed and not in use", capped(left)...)
 	}

@@ -19,6 +19,7 @@ func TestAddonInstallChecks(t *testing.T) {
 		{"terway-ready", "one is not", terway(func(t *Terway) { t.Ready, t.Problems = 1, []string{"cloud-1: CreateNetworkInterface forbidden"} }), OutcomeFail, "CreateNetworkInterface forbidden"},
 		{"terway-ready", "no cloud node yet", terway(func(t *Terway) { t.Desired, t.Ready = 0, 0 }), OutcomeSkip, "waits for the first cloud node"},
 		{"terway-version", "the same", terway(func(t *Terway) { t.Version = "v0.1.0+abc" }), OutcomePass, ""},
+		{"terway-version", "an image's tag", terway(func(t *Terway) { t.Version = "v0.1.0-unknown" }), OutcomePass, ""},
 		{"terway-version", "another", terway(func(t *Terway) { t.Version = "v0.0.9" }), OutcomeFail, "Terway is v0.0.9, and this onectl installs v0.1.0"},
 		{"terway-version", "none", terway(func(t *Terway) { t.Version = "" }), OutcomeUnknown, "not installed by onectl"},
 		{"terway-selector", "right", asIs, OutcomePass, ""},
@@ -26,7 +27,7 @@ func TestAddonInstallChecks(t *testing.T) {
 		{"terway-selector", "one label more", terway(func(t *Terway) { t.NodeSelector["disk"] = "ssd" }), OutcomeWarn, "disk:ssd"},
 		{"terway-addresses", "none failed", asIs, OutcomePass, ""},
 		{"terway-addresses", "failed", event("AllocIPFailed", "", time.Minute), OutcomeFail, "Pod shop/cart-0: vSwitch vsw-pods-i has no free address (7 times)"},
-		{"terway-addresses", "failed yesterday", event("AllocIPFailed", "", 24*time.Hour), OutcomePass, ""},
+		{"terway-addresses", "failed a while ago", event("AllocIPFailed", "", 4*time.Minute), OutcomePass, ""},
 		{"terway-addresses", "not read", unknownEvents, OutcomeUnknown, "may not list events"},
 		{"cloud-sandboxes", "none failed", asIs, OutcomePass, ""},
 		{"cloud-sandboxes", "failed", event("FailedCreatePodSandBox", "cn-hangzhou.10.0.1.10", time.Minute), OutcomeFail, "kubectl -n shop describe pod cart-0"},
@@ -74,6 +75,8 @@ func TestConfigChecks(t *testing.T) {
 		{"eni-config-valid", "problems", problem("eni_conf.max_pool_size: it is -1; it must be 0 or more", "eni_conf.ip_stack: it is ipv5", "cloud-1: not ready"), OutcomeFail, "2 problems"},
 		{"eni-config-valid", "only pods' problems", problem("cloud-1: not ready"), OutcomePass, ""},
 		{"eni-config-valid", "no effect", terway(func(t *Terway) { t.Warnings = []string{"eni_conf.prefix: it has no effect"} }), OutcomeWarn, "eni_conf.prefix"},
+
+		{"eni-config-valid", "the plugin's has no effect", terway(func(t *Terway) { t.Warnings = []string{"10-terway.conf.debug: no effect"} }), OutcomePass, ""},
 
 		{"eni-config-placeholders", "none", asIs, OutcomePass, ""},
 		{"eni-config-placeholders", "one", problem("eni_conf.service_cidr: the placeholder {{.ServiceCIDR}} was left in; put the real value in its place"), OutcomeFail, "{{.ServiceCIDR}}"},
@@ -138,6 +141,7 @@ func TestLeftoverChecks(t *testing.T) {
 	testJudged(t, leftoverChecks(), []judged{
 		{"leftover-objects", "none", asIs, OutcomePass, ""},
 		{"leftover-objects", "a DaemonSet", terway(func(t *Terway) { t.Leftovers = []string{"DaemonSet kube-system/terway-eni"} }), OutcomeFail, "DaemonSet kube-system/terway-eni"},
+		{"leftover-objects", "the ConfigMap alone", terway(func(t *Terway) { *t = Terway{Leftovers: []string{"ConfigMap kube-system/eni-config"}} }), OutcomePass, ""},
 		{"leftover-objects", "not read", unknownTerway, OutcomeUnknown, "may not read DaemonSets"},
 		{"leftover-config", "in use", asIs, OutcomeSkip, "Terway is installed"},
 		{"leftover-config", "none", terway(func(t *Terway) { *t = Terway{} }), OutcomePass, ""},

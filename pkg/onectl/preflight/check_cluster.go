@@ -4,5 +4,5 @@ import "slices"
 
 // clusterChecks is what must be right in the cluster as a whole.
 func clusterChecks() []Check {
-	return slices.Concat(serverChecks(), agentChecks(), dnsChecks(), scenarioChecks(), separationChecks(), terwaySeparationChecks(), overlayChecks())
+	return slices.Concat(serverChecks(), agentChecks(), dnsChecks(), proxyChecks(), scenarioChecks(), separationChecks(), terwaySeparationChecks(), overlayChecks())
 }

@@ -7,12 +7,14 @@ import (
 	"strings"
 )
 
+var quotedImage = regexp.MustCompile(`image "([^"]+)"`)
+
 func overlayChecks() []Check {
 	const category = "Overlay"
 	overlay := []string{"overlay"}
 	return []Check{{
 		ID: "overlay-images", Title: "Cloud nodes can pull the images of the data centre's overlay", Category: category, Severity: Error, Scenarios: overlay, Run: overlayImages,
-		Explain: "In the overlay scenario the data centre's DaemonSet runs on cloud nodes too, so these must be able to pull its images. A registry inside the data centre needs a route, a name and credentials there. Events of the last hours on cloud nodes (ErrImagePull, ImagePullBackOff) that name one of its images decide; " +
+		Explain: "In the overlay scenario the data centre's DaemonSet runs on cloud nodes too, so these must be able to pull its images. A registry inside the data centre needs a route, a name and credentials there. While the DaemonSet is not ready everywhere, events of failed pulls on cloud nodes that name one of its images decide; " +
 			"before a cloud node exists the images are only listed. Copy the images to a registry that both sides reach, or let the VPC reach yours.",
 		Fix: "kubectl -n NAMESPACE set image daemonset/NAME CONTAINER=REACHABLE-IMAGE",
 	}, {
@@ -38,15 +40,14 @@ type pullFailure struct{ image, node, message string }
 
 // pullFailures is the failed pulls that happened on cloud nodes, each image and node once.
 func pullFailures(f Facts) []pullFailure {
-	quoted := regexp.MustCompile(`image "([^"]+)"`)
 	onCloud := map[string]bool{}
 	for _, n := range cloudNodes(f.Nodes.Value) {
 		onCloud[n.Name] = true
 	}
 	var found []pullFailure
-	for _, e := range f.Events.Value {
-		match := quoted.FindStringSubmatch(e.Message)
-		if match == nil || !onCloud[e.Node] || !slices.Contains([]string{"Failed", "BackOff", "ErrImagePull", "ImagePullBackOff"}, e.Reason) {
+	for _, e := range recent(f, imageTries, "Failed", "BackOff", "ErrImagePull", "ImagePullBackOff") {
+		match := quotedImage.FindStringSubmatch(e.Message)
+		if match == nil || !onCloud[e.Node] {
 			continue
 		}
 		if !slices.ContainsFunc(found, func(p pullFailure) bool { return p.image == match[1] && p.node == e.Node }) {
@@ -56,11 +57,15 @@ func pullFailures(f Facts) []pullFailure {
 	return found
 }
 
-// pluginImages is the images of the data centre's network plugin.
-func pluginImages(f Facts) (images []string) {
+// pluginImages is the images of the DaemonSets of the data centre's network plugin, and missing those of them that are
+// not ready everywhere; where a DaemonSet is, its images were pulled.
+func pluginImages(f Facts) (images, missing []string) {
 	for _, w := range pluginWorkloads(f) {
 		if w.Kind != "DaemonSet" {
 			continue
+		}
+		if w.Ready < w.Desired {
+			missing = append(missing, w.Images...)
 		}
 		for _, image := range w.Images {
 			if !slices.Contains(images, image) {
@@ -68,7 +73,7 @@ func pluginImages(f Facts) (images []string) {
 			}
 		}
 	}
-	return images
+	return images, missing
 }
 
 // sameImage: the kubelet's message may write out the registry that a pod's template leaves out.
@@ -90,11 +95,11 @@ func overlayImages(f Facts) Finding {
 	case !f.Events.Known:
 		return NotKnown(f.Events.Why)
 	}
-	images := pluginImages(f)
+	images, missing := pluginImages(f)
 	var failed []string
 	var first pullFailure
 	for _, p := range pullFailures(f) {
-		if slices.ContainsFunc(images, func(image string) bool { return sameImage(image, p.image) }) {
+		if slices.ContainsFunc(missing, func(image string) bool { return sameImage(image, p.image) }) {
 			if failed == nil {
 				first = p
 			}
@@ -122,9 +127,9 @@ func overlayCovers(f Facts) Finding {
 		if w.Kind != "DaemonSet" {
 			continue
 		}
-		switch {
-		case len(w.on) == 0 || len(w.on) < want:
-			return FailSafe(w.ref()+" may not run on every cloud node", "onectl isolate undo", fmt.Sprintf("it may run on %d of %s", len(w.on), count(want, "cloud node")))
+		switch { // one more than there are: a node that joins
+		case len(w.on) < want+1:
+			return Fail(w.ref()+" may not run on every cloud node", "onectl isolate undo", fmt.Sprintf("there are %s; it may run on %v", count(want, "cloud node"), capped(w.on)))
 		case w.OnCloud < want:
 			return Fail(fmt.Sprintf("%s has %s on %s", w.ref(), count(w.OnCloud, "pod"), count(want, "cloud node")), fmt.Sprintf("kubectl -n %s rollout restart daemonset/%s", w.Namespace, w.Name))
 		}
@@ -153,7 +158,7 @@ func imagePulls(f Facts) Finding {
 	}
 	var overlay, failed []string
 	if f.Scenario == "overlay" {
-		overlay = pluginImages(f)
+		overlay, _ = pluginImages(f)
 	}
 	var first pullFailure
 	for _, p := range pullFailures(f) {

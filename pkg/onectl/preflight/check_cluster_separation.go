@@ -14,7 +14,7 @@ func separationChecks() []Check {
 	return []Check{{
 		ID: "separation-cni", Title: "The data centre's network plugin may not be scheduled to cloud nodes", Category: category, Severity: Error, Scenarios: routed, Run: cniKeptOff,
 		Explain: "A second network plugin on a cloud node takes pods away from Terway: whichever file in /etc/cni/net.d sorts first wins, and pods get addresses the VPC does not route. So every workload of the data centre's plugin needs the required node affinity alibabacloud.com/external NotIn [\"true\"] in each of its terms. " +
-			"Node selector, affinity and tolerations are matched against every cloud node as the scheduler does it, or against a typical one while there is none. onectl isolate adds the expression, to the operator's configuration where an operator would revert it, and can undo it to the byte.",
+			"Node selector, affinity and tolerations are matched against every cloud node, and one that may join, as the scheduler does it. onectl isolate adds the expression, to the operator's configuration where an operator would revert it, and can undo it to the byte.",
 		Fix: "onectl isolate apply",
 	}, {
 		ID: "separation-cni-pods", Title: "No pod of the data centre's network plugin is left on a cloud node", Category: category, Severity: Error, Scenarios: routed, Run: cniPodsGone,
@@ -34,25 +34,23 @@ func separationChecks() []Check {
 	}}
 }
 
-// typicalCloudNode stands for cloud nodes while there is none: the labels that every kubelet sets, and the node pool's.
-func typicalCloudNode() Node {
-	return Node{Name: "a cloud node", Cloud: true, Labels: map[string]string{
-		labelExternal: "true", "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64", "kubernetes.io/hostname": "cloud-node",
-	}}
+// nextNode is a node that may still come, without taints: the labels that every kubelet sets, and the node pool's.
+func nextNode(cloud bool) Node {
+	n := Node{Name: "a node that joins", Cloud: cloud, Labels: map[string]string{"kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64", "kubernetes.io/hostname": "next"}}
+	if cloud {
+		n.Name, n.Labels[labelExternal] = "a cloud node that joins", "true"
+	}
+	return n
 }
 
-// admitting is the names of the cloud nodes that a workload may run on.
+// admitting is the names of the nodes that a workload may run on.
 func admitting(w Workload, nodes []Node) ([]string, error) {
 	p, err := placementOf(w)
 	if err != nil {
 		return nil, err
 	}
-	targets := cloudNodes(nodes)
-	if len(targets) == 0 {
-		targets = []Node{typicalCloudNode()}
-	}
 	var admitted []string
-	for _, n := range targets {
+	for _, n := range nodes {
 		if p.admits(w.Kind, n) {
 			admitted = append(admitted, n.Name)
 		}
@@ -92,8 +90,9 @@ func placedPlugins(f Facts) (found []placed, instead *Finding) {
 			return unknown(part.why)
 		}
 	}
+	cloud := append(cloudNodes(f.Nodes.Value), nextNode(true))
 	for _, w := range pluginWorkloads(f) {
-		on, err := admitting(w, f.Nodes.Value)
+		on, err := admitting(w, cloud)
 		if err != nil {
 			return unknown(err.Error())
 		}
@@ -114,9 +113,9 @@ func cniKeptOff(f Facts) Finding {
 	var loose, kept []string
 	for _, w := range workloads {
 		switch {
-		case len(w.on) > 0 && w.EveryWhere == "":
+		case len(w.on) > 0:
 			loose = append(loose, fmt.Sprintf("%s may run on %s%s", w.ref(), firstAndMore(w.on), ownedBy(w.Workload)))
-		case len(w.on) == 0:
+		default:
 			kept = append(kept, w.ref()+" is kept off")
 		}
 	}
@@ -171,7 +170,7 @@ func operatorAgrees(f Facts) Finding {
 	var owners []string
 	for _, w := range workloads {
 		switch {
-		case w.Owner == "" || w.EveryWhere != "":
+		case w.Owner == "":
 			continue
 		case len(w.on) > 0:
 			loose[w.Owner] = append(loose[w.Owner], w.ref()+" may run on cloud nodes")
@@ -203,12 +202,13 @@ func othersKeptOff(f Facts) Finding {
 		return NotKnown(f.Nodes.Why)
 	}
 	plugins := pluginWorkloads(f)
+	home, cloud := append(dataCentreNodes(f.Nodes.Value), nextNode(false)), append(cloudNodes(f.Nodes.Value), nextNode(true))
 	var loose, left []string
 	for _, w := range f.Workloads.Value {
 		if isTerway(w) || slices.ContainsFunc(plugins, func(p Workload) bool { return p.ref() == w.ref() }) {
 			continue
 		}
-		on, err := tolerantOn(w, f.Nodes.Value)
+		on, err := tolerantOn(w, home, cloud)
 		switch {
 		case err != nil:
 			return NotKnown(err.Error())
@@ -219,16 +219,20 @@ func othersKeptOff(f Facts) Finding {
 		}
 	}
 	if len(loose) > 0 {
-		return Fail(count(len(loose), "workload")+" of the data centre tolerates everything and may run on cloud nodes", "onectl isolate plan", capped(append(loose, left...))...)
+		return FailSafe(count(len(loose), "workload")+" of the data centre tolerates everything and may run on cloud nodes", "onectl isolate apply", capped(append(loose, left...))...)
 	}
 	return Pass("no other workload lands on cloud nodes by tolerating everything", capped(left)...)
 }
 
-// tolerantOn is the cloud nodes that a workload which tolerates every taint may run on; none for other workloads.
-func tolerantOn(w Workload, nodes []Node) ([]string, error) {
+// tolerantOn is those of the cloud nodes that a workload which tolerates every taint may run on; none for other workloads, and for
+// those that are meant for cloud nodes because they may run nowhere else.
+func tolerantOn(w Workload, home, cloud []Node) ([]string, error) {
 	p, err := placementOf(w)
 	if err != nil || !slices.ContainsFunc(p.Tolerations, func(t toleration) bool { return t.Key == "" && t.Operator == "Exists" }) {
 		return nil, err
 	}
-	return admitting(w, nodes)
+	if at, err := admitting(w, home); err != nil || len(at) == 0 {
+		return nil, err
+	}
+	return admitting(w, cloud)
 }

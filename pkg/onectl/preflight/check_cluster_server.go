@@ -9,6 +9,8 @@ import (
 	"time"
 )
 
+var leadingNumbers = regexp.MustCompile(`^v?([0-9]+(\.[0-9]+)*)?`)
+
 func serverChecks() []Check {
 	const category = "Cluster"
 	return []Check{{
@@ -32,7 +34,7 @@ func serverChecks() []Check {
 // numbers is what a version begins with: "v1.34.1-aliyun.1" is 1, 34, 1. Nil when it begins with none.
 func numbers(text string) []int {
 	var out []int
-	for _, part := range strings.Split(regexp.MustCompile(`^v?([0-9]+(\.[0-9]+)*)?`).FindStringSubmatch(text)[1], ".") {
+	for _, part := range strings.Split(leadingNumbers.FindStringSubmatch(text)[1], ".") {
 		if n, err := strconv.Atoi(part); err == nil {
 			out = append(out, n)
 		}

@@ -8,8 +8,8 @@ func terwaySeparationChecks() []Check {
 	return []Check{{
 		ID: "separation-terway", Title: "Terway may not be scheduled to data-centre nodes", Category: category, Severity: Error, Scenarios: routed, Phases: []Phase{Post}, Run: terwayKeptOff,
 		Explain: "Terway asks the cloud for the ENIs of the instance it runs on; a server of the data centre is none, so its pod fails there, and its configuration file in /etc/cni/net.d would take the node's pods away from the data centre's plugin. DaemonSet kube-system/terway-eniip must have node selector " +
-			"alibabacloud.com/external: \"true\". The selector, and the whole placement where it is known, is matched against every data-centre node. Installing the add-on again puts the selector back.",
-		Fix: "onectl addon install terway-eniip",
+			"alibabacloud.com/external: \"true\". The selector, and the whole placement where it is known, is matched against every data-centre node. Installing the add-on again with --force-conflicts puts the selector back.",
+		Fix: "onectl addon install terway-eniip --force-conflicts",
 	}, {
 		ID: "separation-terway-pods", Title: "No Terway pod is on a data-centre node", Category: category, Severity: Error, Scenarios: routed, Phases: []Phase{Post}, Run: terwayPodsGone,
 		Explain: "A Terway pod on a data-centre node means that its selector was once wider, or that the node lost its label while it ran. It has left a plugin and a configuration file on that node. Terway's pods on nodes without alibabacloud.com/external=true are counted, and the DaemonSet's own count of misscheduled ones. " +
@@ -18,8 +18,8 @@ func terwaySeparationChecks() []Check {
 	}, {
 		ID: "separation-terway-count", Title: "Terway is wanted on exactly the cloud nodes", Category: category, Severity: Error, Scenarios: routed, Phases: []Phase{Post}, Run: terwayCount,
 		Explain: "The DaemonSet's desired count must equal the number of nodes with alibabacloud.com/external=true. More means that the node selector is missing or wrong, fewer that a cloud node's labels or another term of Terway's affinity keep it away from there (type=virtual-kubelet, k8s.aliyun.com/ignore-by-terway=true). " +
-			"Installing the add-on again sets selector and affinity.",
-		Fix: "onectl addon install terway-eniip",
+			"Installing the add-on again with --force-conflicts sets selector and affinity.",
+		Fix: "onectl addon install terway-eniip --force-conflicts",
 	}}
 }
 
@@ -68,7 +68,7 @@ func terwayKeptOff(f Facts) Finding {
 		}
 	}
 	if len(wrong) > 0 {
-		return FailSafe("Terway may run on "+count(len(wrong), "data-centre node"), "onectl addon install terway-eniip", append([]string{selector}, capped(wrong)...)...)
+		return Fail("Terway may run on "+count(len(wrong), "data-centre node"), "onectl addon install terway-eniip --force-conflicts", append([]string{selector}, capped(wrong)...)...)
 	}
 	return Pass("Terway is kept off data-centre nodes", selector)
 }
@@ -97,7 +97,7 @@ func terwayCount(f Facts) Finding {
 	seen := fmt.Sprintf("wanted on %d, %s", t.Desired, count(want, "cloud node"))
 	switch {
 	case t.Desired > want:
-		return FailSafe("Terway is wanted on more nodes than there are cloud nodes: its node selector is missing or wrong", "onectl addon install terway-eniip", seen)
+		return Fail("Terway is wanted on more nodes than there are cloud nodes: its node selector is missing or wrong", "onectl addon install terway-eniip --force-conflicts", seen)
 	case t.Desired < want:
 		return Fail("Terway is not wanted on every cloud node", "kubectl get nodes -l alibabacloud.com/external=true -L type,k8s.aliyun.com/ignore-by-terway", seen)
 	}

@@ -3,7 +3,6 @@ package preflight
 import (
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -68,17 +67,12 @@ func nodeForwarding(f Facts) Finding {
 	})
 }
 
-// physical: the names that Linux gives to network cards.
-func physical(link string) bool {
-	return regexp.MustCompile(`^(eth|en[a-z]|bond)[0-9a-z]*$`).MatchString(link)
-}
-
 func nodeMTU(f Facts) Finding {
 	usual := usualMTU(cloudNodes(f.Nodes.Value))
 	return ofHosts(f, question{good: fmt.Sprintf("links have MTU %d", usual), bad: fmt.Sprintf("have links with another MTU than %d", usual), fix: fmt.Sprintf("on NODE: ip link set dev LINK mtu %d", usual)}, func(h NodeFacts) string {
 		var other []string
 		for _, link := range slices.Sorted(maps.Keys(h.MTU)) {
-			if physical(link) && h.MTU[link] != usual {
+			if cardName.MatchString(link) && h.MTU[link] != usual {
 				other = append(other, fmt.Sprintf("%s has %d", link, h.MTU[link]))
 			}
 		}
@@ -91,7 +85,7 @@ func usualMTU(nodes []Node) (usual int) {
 	links := map[int]int{}
 	for _, n := range nodes {
 		for link, mtu := range n.Facts.Value.MTU {
-			if physical(link) {
+			if cardName.MatchString(link) {
 				links[mtu]++
 			}
 		}

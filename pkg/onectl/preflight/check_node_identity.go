@@ -8,6 +8,9 @@ import (
 	"strings"
 )
 
+// regionInstance is REGION.INSTANCE.
+var regionInstance = regexp.MustCompile(`^([a-z]{2}(?:-[a-z0-9]+)+)\.(i-[0-9A-Za-z][0-9A-Za-z-]*)$`)
+
 func identityChecks() []Check {
 	const category = "Nodes"
 	return []Check{{
@@ -66,7 +69,7 @@ func cloudNodesExist(f Facts) Finding {
 
 // providerID is REGION.INSTANCE; instances are i- and letters and digits (bare metal and others too).
 func providerID(text string) (region, instance string, ok bool) {
-	match := regexp.MustCompile(`^([a-z]{2}(?:-[a-z0-9]+)+)\.(i-[0-9A-Za-z][0-9A-Za-z-]*)$`).FindStringSubmatch(text)
+	match := regionInstance.FindStringSubmatch(text)
 	if match == nil {
 		return "", "", false
 	}
