@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"os/exec"
 	"path/filepath"
@@ -28,6 +29,7 @@ type kubelets struct {
 	server *kubetest.Server
 	probe  string
 	broken func(pod string) string // why a pod does not start; "" when it does
+	net    [2]byte                 // by chance: tests run side by side
 
 	mu       sync.Mutex
 	started  map[string]bool
@@ -49,7 +51,7 @@ func buildProbe(t *testing.T) string {
 
 // run looks for pods until ctx ends, and waits for all of its processes then.
 func run(t *testing.T, server *kubetest.Server, broken func(string) string) {
-	k := &kubelets{t: t, server: server, probe: buildProbe(t), broken: broken, started: map[string]bool{}, services: map[string]netip.Addr{}, names: map[string]netip.Addr{}}
+	k := &kubelets{t: t, server: server, probe: buildProbe(t), broken: broken, net: [2]byte{byte(1 + rand.IntN(250)), byte(1 + rand.IntN(120))}, started: map[string]bool{}, services: map[string]netip.Addr{}, names: map[string]netip.Addr{}}
 	k.dns = testkit.DNS(t, 0, func(name string) netip.Addr {
 		k.mu.Lock()
 		defer k.mu.Unlock()
@@ -84,7 +86,7 @@ func (k *kubelets) see(ctx context.Context, id string) {
 	switch object := k.server.Object("v1", kind, namespace, name); {
 	case object == nil:
 	case kind == "Service":
-		address := netip.AddrFrom4([4]byte{127, 78, n, 1})
+		address := netip.AddrFrom4([4]byte{127, k.net[0], n, 2 * k.net[1]})
 		k.mu.Lock()
 		k.services[name], k.names[name+"."+namespace+".svc."] = address, address
 		k.names["kubernetes.default.svc."] = netip.MustParseAddr("10.96.0.1")
@@ -94,7 +96,7 @@ func (k *kubelets) see(ctx context.Context, id string) {
 	case kind == "Pod" && k.broken(name) != "":
 		k.status(object, map[string]any{"phase": "Pending", "containerStatuses": []any{map[string]any{"state": map[string]any{"waiting": map[string]any{"reason": k.broken(name)}}}}})
 	case kind == "Pod" && strings.HasPrefix(name, "agent-"):
-		k.agent(ctx, object, netip.AddrFrom4([4]byte{127, 77, n, 1}))
+		k.agent(ctx, object, netip.AddrFrom4([4]byte{127, k.net[0], n, 2*k.net[1] + 1}))
 	case kind == "Pod":
 		k.wait.Go(func() { k.client(ctx, object) })
 	}
