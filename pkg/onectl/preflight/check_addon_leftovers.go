@@ -28,7 +28,7 @@ func leftoverObjects(f Facts) Finding {
 		return l == "ConfigMap kube-system/eni-config" // check leftover-config
 	})
 	if len(left) > 0 {
-		return Fail(count(len(left), "object")+" of an earlier Terway is left", "kubectl delete, for each that is listed and not in use", capped(left)...)
+		return Fail("left of an earlier Terway: "+count(len(left), "object"), "kubectl delete, for each that is listed and not in use", capped(left)...)
 	}
 	return Pass("nothing of an earlier Terway is left in the cluster")
 }

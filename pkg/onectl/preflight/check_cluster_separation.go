@@ -219,7 +219,7 @@ func othersKeptOff(f Facts) Finding {
 		}
 	}
 	if len(loose) > 0 {
-		return FailSafe(count(len(loose), "workload")+" of the data centre tolerates everything and may run on cloud nodes", "onectl isolate apply", capped(append(loose, left...))...)
+		return FailSafe(count(len(loose), "workload")+" of the data centre may run on cloud nodes by tolerating everything", "onectl isolate apply", capped(append(loose, left...))...)
 	}
 	return Pass("no other workload lands on cloud nodes by tolerating everything", capped(left)...)
 }

@@ -94,7 +94,7 @@ func TestTerwaySeparationChecks(t *testing.T) {
 				`{"nodeAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":{"nodeSelectorTerms":[{"matchExpressions":[{"key":"alibabacloud.com/external","operator":"In","values":["true"]}]}]}}}`)})
 		}), OutcomePass, ""},
 		{"separation-terway-pods", "on cloud nodes", asIs, OutcomePass, ""},
-		{"separation-terway-pods", "in the data centre", terway(func(t *Terway) { t.OnDataCentre = 1 }), OutcomeFail, "1 Terway pod on nodes"},
+		{"separation-terway-pods", "in the data centre", terway(func(t *Terway) { t.OnDataCentre = 1 }), OutcomeFail, "1 Terway pod where"},
 		{"separation-terway-pods", "misscheduled", terway(func(t *Terway) { t.Misscheduled = 2 }), OutcomeFail, "2 Terway pods"},
 		{"separation-terway-count", "as many", asIs, OutcomePass, ""},
 		{"separation-terway-count", "more", terway(func(t *Terway) { t.Desired = 4 }), OutcomeFail, "wanted on 4, 2 cloud nodes"},

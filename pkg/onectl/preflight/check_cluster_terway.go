@@ -79,7 +79,7 @@ func terwayPodsGone(f Facts) Finding {
 		return *instead
 	}
 	if wrong := max(t.OnDataCentre, t.Misscheduled); wrong > 0 {
-		return Fail(count(wrong, "Terway pod")+" on nodes where it may not run", "kubectl -n kube-system rollout restart daemonset/terway-eniip",
+		return Fail(count(wrong, "Terway pod")+" where Terway may not run", "kubectl -n kube-system rollout restart daemonset/terway-eniip",
 			fmt.Sprintf("%d on data-centre nodes, %d misscheduled", t.OnDataCentre, t.Misscheduled))
 	}
 	return Pass("every Terway pod is on a cloud node")

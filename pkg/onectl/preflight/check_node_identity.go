@@ -64,7 +64,7 @@ func cloudNodesExist(f Facts) Finding {
 	if n == 0 {
 		return Fail("no node has the label alibabacloud.com/external=true", "add nodes through the registered cluster's node pool in the Container Service console", capped(names(f.Nodes.Value))...)
 	}
-	return Pass("there is " + count(n, "cloud node"))
+	return Pass("the cluster has " + count(n, "cloud node"))
 }
 
 // providerID is REGION.INSTANCE; instances are i- and letters and digits (bare metal and others too).

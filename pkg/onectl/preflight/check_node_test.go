@@ -10,7 +10,7 @@ import (
 func TestNodeChecks(t *testing.T) {
 	t.Parallel()
 	testJudged(t, slices.Concat(identityChecks(), softwareChecks(), capacityChecks()), []judged{
-		{"cloud-nodes", "there are", asIs, OutcomePass, "there is 2 cloud nodes"},
+		{"cloud-nodes", "there are", asIs, OutcomePass, "the cluster has 2 cloud nodes"},
 		{"cloud-nodes", "none", noCloudNodes, OutcomeFail, "node pool"},
 		{"cloud-nodes", "not read", unknownNodes, OutcomeUnknown, "may not list nodes"},
 
