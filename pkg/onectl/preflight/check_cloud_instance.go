@@ -29,11 +29,12 @@ func instanceChecks() []Check {
 	}
 }
 
-// instanceOf splits a node's provider ID, "cn-hangzhou.i-…". id is "" when it has none of that form.
+// instanceOf splits a node's provider ID, "cn-hangzhou.i-…". Without one of that form a node pool's label tells the
+// instance; id is "" when nothing does.
 func instanceOf(n Node) (region, id string) {
 	region, id, found := strings.Cut(n.ProviderID, ".")
 	if !found || id == "" {
-		return "", ""
+		return "", n.Labels["alibabacloud.com/instance-id"]
 	}
 	return region, id
 }
@@ -57,11 +58,14 @@ func zoneOf(f Facts, n Node) string {
 // onInstances is the cloud nodes when nodes and instances are known, else the finding that says why not.
 func onInstances(f Facts) (nodes []Node, early *Finding) {
 	var found Finding
+	named := func(n Node) bool { _, id := instanceOf(n); return id != "" }
 	switch nodes = cloudNodes(f.Nodes.Value); {
 	case cmp.Or(unread(f.Nodes), unread(f.Instances)) != "":
 		found = NotKnown(cmp.Or(unread(f.Nodes), unread(f.Instances)))
 	case len(nodes) == 0:
 		found = NotApplicable("there is no cloud node yet")
+	case !slices.ContainsFunc(nodes, named):
+		found = NotApplicable("no cloud node tells its instance: see node-provider-id")
 	case len(f.Instances.Value) == 0:
 		found = NotKnown("DescribeInstances returned no instance; it does so too when the key lacks ecs:DescribeInstances")
 	default:

@@ -97,8 +97,13 @@ func dnsBothWays(f Facts) Finding {
 		directions = append(directions, cloud.Ingress)
 	}
 	for _, direction := range directions {
-		w := wanted{members: list[:1], direction: direction, flows: tcpAndUDP(dnsPort, dnsPort), peers: peers}
+		w := wanted{members: list[:1], direction: direction, flows: []flow{{protocol: "udp", from: dnsPort, to: dnsPort}}, peers: peers}
 		stops := obstacles(f, w)
+		w.flows = []flow{{protocol: "tcp", from: dnsPort, to: dnsPort}}
+		for _, o := range obstacles(f, w) {
+			o.shut = nil // TCP alone is for large answers: DNS mostly works without
+			stops = append(stops, o)
+		}
 		w.flows = tcpAndUDP(dnsPort+1, dnsPort+1)
 		if len(stops) > 0 && shut(f, w) {
 			return NotApplicable("closed together with all other ports: see security-group-datacentre-in and -out")

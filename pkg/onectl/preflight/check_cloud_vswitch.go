@@ -97,7 +97,7 @@ func vSwitchExists(f Facts) Finding {
 		}
 	}
 	if len(missing) > 0 {
-		return Fail("not found: "+strings.Join(capped(missing), ", "), setVSwitches(f), missing...)
+		return Fail("not found in the cluster's VPC: "+strings.Join(capped(missing), ", "), setVSwitches(f), missing...)
 	}
 	return Pass(fmt.Sprintf("all %d exist", len(ids)), ids...)
 }

@@ -17,7 +17,7 @@ func lineChecks() []Check {
 		},
 		{
 			ID: "vbr-active", Title: "The virtual border routers are active", Category: categoryLine, Severity: Error,
-			Explain: "Only an active VBR forwards packets. unconfirmed waits for the circuit's owner to accept, terminated was stopped on purpose or for unpaid bills.",
+			Explain: "Only an active VBR forwards packets. Judged are those that share a CEN instance with the VPC, or all when none does; unconfirmed waits for the circuit's owner to accept, terminated was stopped on purpose or for unpaid bills.",
 			Fix:     "aliyun vpc RecoverVirtualBorderRouter --VbrId vbr-…", Run: vbrActive,
 		},
 		{
@@ -26,8 +26,8 @@ func lineChecks() []Check {
 			Fix:     "aliyun cbn AttachCenChildInstance --CenId cen-… --ChildInstanceType VPC --ChildInstanceId vpc-… --ChildInstanceRegionId REGION", Run: cenVPC,
 		},
 		{
-			ID: "cen-vbr-attached", Title: "The active virtual border routers belong to the VPC's CEN instance", Category: categoryLine, Severity: Error,
-			Explain: "CEN exchanges routes only between networks that are attached to the same instance. A VBR outside it keeps what it learned for itself. One attached VBR is enough to pass; others outside are a warning.",
+			ID: "cen-vbr-attached", Title: "A virtual border router belongs to the VPC's CEN instance", Category: categoryLine, Severity: Error,
+			Explain: "CEN exchanges routes only between networks that are attached to the same instance. A VBR outside it keeps what it learned for itself. VBRs outside belong to other networks, unless none is inside.",
 			Fix:     "aliyun cbn AttachCenChildInstance --CenId cen-… --ChildInstanceType VBR --ChildInstanceId vbr-… --ChildInstanceRegionId REGION", Run: cenVBR,
 		},
 	}
@@ -50,9 +50,22 @@ func vbrExists(f Facts) Finding {
 	return Fail("there is no virtual border router", "aliyun vpc CreateVirtualBorderRouter --PhysicalConnectionId pc-… --VlanId N --LocalGatewayIp A --PeerGatewayIp B --PeeringSubnetMask M")
 }
 
-// activeVBRs is the VBRs that forward.
+// lineVBRs is the VBRs of this VPC's lines: an account may have others for other networks. They are those that share a
+// CEN instance with the VPC; when none does, any may be meant.
+func lineVBRs(f Facts) []cloud.VBR {
+	instances := cenOf(f, f.VPC.Value.ID)
+	shared := slices.DeleteFunc(slices.Clone(f.VBRs.Value), func(v cloud.VBR) bool {
+		return !slices.ContainsFunc(cenOf(f, v.ID), func(cen string) bool { return slices.Contains(instances, cen) })
+	})
+	if len(shared) == 0 {
+		return f.VBRs.Value
+	}
+	return shared
+}
+
+// activeVBRs is those of them that forward.
 func activeVBRs(f Facts) []cloud.VBR {
-	return slices.DeleteFunc(slices.Clone(f.VBRs.Value), func(v cloud.VBR) bool { return v.Status != cloud.VBRActive })
+	return slices.DeleteFunc(slices.Clone(lineVBRs(f)), func(v cloud.VBR) bool { return v.Status != cloud.VBRActive })
 }
 
 func vbrActive(f Facts) Finding {
@@ -64,7 +77,7 @@ func vbrActive(f Facts) Finding {
 	}
 	var evidence []string
 	fix := ""
-	for _, v := range f.VBRs.Value {
+	for _, v := range lineVBRs(f) {
 		evidence = append(evidence, v.ID+": "+v.Status)
 		if v.Status != cloud.VBRActive {
 			fix = cmp.Or(fix, "aliyun vpc RecoverVirtualBorderRouter --VbrId "+v.ID)
@@ -75,7 +88,7 @@ func vbrActive(f Facts) Finding {
 	case active == 0:
 		return Fail("no VBR is active", fix, evidence...)
 	case fix != "":
-		return Warn(fmt.Sprintf("%d of %d VBRs are active", active, len(f.VBRs.Value)), fix, evidence...)
+		return Warn(fmt.Sprintf("%d of %d VBRs are active", active, len(evidence)), fix, evidence...)
 	}
 	return Pass("every VBR is active", evidence...)
 }
@@ -152,18 +165,12 @@ func cenVBR(f Facts) Finding {
 	if len(instances) == 0 || len(active) == 0 {
 		return NotApplicable("the VPC is attached to no CEN instance, or no VBR is active: see cen-vpc-attached and vbr-active")
 	}
-	var outside []string
+	var ids []string
 	for _, v := range active {
-		if !slices.ContainsFunc(cenOf(f, v.ID), func(cen string) bool { return slices.Contains(instances, cen) }) {
-			outside = append(outside, v.ID)
+		ids = append(ids, v.ID)
+		if slices.ContainsFunc(cenOf(f, v.ID), func(cen string) bool { return slices.Contains(instances, cen) }) {
+			return Pass(fmt.Sprintf("%s is attached to %s", v.ID, instances[0]))
 		}
 	}
-	if len(outside) == 0 {
-		return Pass("every active VBR is attached to " + instances[0])
-	}
-	fix := attachFix(f, instances[0], "VBR", outside[0])
-	if len(outside) < len(active) {
-		return Warn(fmt.Sprintf("%d of %d active VBRs are not attached to %s", len(outside), len(active), instances[0]), fix, outside...)
-	}
-	return Fail("no active VBR is attached to "+instances[0], fix, outside...)
+	return Fail("no active VBR is attached to "+instances[0], attachFix(f, instances[0], "VBR", ids[0]), ids...)
 }

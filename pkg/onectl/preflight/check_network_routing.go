@@ -109,7 +109,8 @@ func outward(table cloud.RouteTable) (list []netip.Prefix) {
 // learned is the prefixes that the VBRs' tables have from the data centre: by BGP, or written by hand to the peer.
 func learned(f Facts) (list []netip.Prefix, tables int) {
 	for _, table := range f.Routes.Value {
-		if table.VPC != "" {
+		ours := slices.ContainsFunc(lineVBRs(f), func(v cloud.VBR) bool { return v.RouteTable == table.ID || v.ID == table.Router })
+		if table.VPC != "" || !ours {
 			continue
 		}
 		tables++
