@@ -4,11 +4,10 @@ import (
 	"fmt"
 	"slices"
 	"testing"
-	"time"
 )
 
-// A thousand nodes are judged in a small part of the five seconds that a whole preflight may take.
-func TestAThousandNodesAreJudgedQuickly(t *testing.T) {
+// A whole preflight of a thousand nodes may take five seconds; this is what the checks of cluster, nodes and add-on take.
+func BenchmarkChecksOfAThousandNodes(b *testing.B) {
 	f := goodFacts(func(f *Facts) {
 		for i := range 1000 {
 			n := goodCloudNode(fmt.Sprintf("cloud-%d", i), fmt.Sprintf("i-9%d", i), "cn-hangzhou-i", fmt.Sprintf("10.1.%d.%d", i/250, i%250), "10.244.2.0/24")
@@ -21,11 +20,10 @@ func TestAThousandNodesAreJudgedQuickly(t *testing.T) {
 			f.Workloads.Value = append(f.Workloads.Value, Workload{Kind: "DaemonSet", Namespace: "a", Name: fmt.Sprintf("d%d", i), Tolerations: f.Workloads.Value[0].Tolerations})
 		}
 	})
-	began := time.Now()
-	for _, c := range slices.Concat(clusterChecks(), nodeChecks(), addonChecks()) {
-		c.Run(f)
-	}
-	if took := time.Since(began); took > 2*time.Second {
-		t.Errorf("took %s", took)
+	b.ResetTimer()
+	for b.Loop() {
+		for _, c := range slices.Concat(clusterChecks(), nodeChecks(), addonChecks()) {
+			c.Run(f)
+		}
 	}
 }
