@@ -7,6 +7,8 @@ import (
 	"cmp"
 	"net/netip"
 	"slices"
+
+	"github.com/onectl/onectl/pkg/onectl/preflight"
 )
 
 // Side is one of the two halves of a hybrid cluster.
@@ -98,4 +100,11 @@ func Family(a netip.Addr) string {
 		return "IPv4"
 	}
 	return "IPv6"
+}
+
+// NoPods reports whether the data centre has no pod network. That no plugin was recognised (scenario host) is not enough to
+// say so: one that nobody knows shows by the pods that have an address of it.
+func NoPods(scenario string, f preflight.Facts) bool {
+	hasPods := func(n preflight.Node) bool { return !n.Cloud && n.Pods > 0 }
+	return scenario == "host" && f.Nodes.Known && !slices.ContainsFunc(f.Nodes.Value, hasPods)
 }

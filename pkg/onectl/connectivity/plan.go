@@ -18,7 +18,8 @@ type Options struct {
 	Patience time.Duration // how long one check is tried
 	Now      time.Time
 	Keep     bool   // the namespace stays, and no later run takes it for a leftover
-	Scenario string // overlay, bgp, host, or "" when it is not known
+	Scenario string // overlay, bgp, host, or "" when it is not known; for the report
+	NoPods   bool   // the data centre has no pod network: pods there have their nodes'
 }
 
 // Namespace is where everything of the run is.
@@ -50,15 +51,14 @@ type Client struct {
 	Problem string       // why there are none
 }
 
-// NewPlan is the plan for some nodes. Where the data centre's pods have their nodes' network (scenario host), there is no pod
-// network to probe.
+// NewPlan is the plan for some nodes.
 func NewPlan(o Options, nodes []Node) Plan {
 	p := Plan{Options: o, Service: map[Side][]netip.Addr{}}
 	count := map[Side]int{}
 	for _, node := range nodes {
 		count[node.Side]++
 		for _, kind := range []Kind{Pod, Host} {
-			if kind == Pod && o.Scenario == "host" && node.Side == DataCentre {
+			if kind == Pod && o.NoPods && node.Side == DataCentre {
 				continue
 			}
 			name := fmt.Sprintf("%s-%s-%d", kind, string(node.Side), count[node.Side])

@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/onectl/onectl/pkg/onectl/connectivity/job"
+	"github.com/onectl/onectl/pkg/onectl/preflight"
 	"github.com/onectl/onectl/pkg/testkit"
 )
 
@@ -50,7 +51,7 @@ func TestObjectsGolden(t *testing.T) {
 
 func TestWithoutAPodNetworkInTheDataCentreItsServiceLeadsToNodes(t *testing.T) {
 	o := options()
-	o.Scenario = "host"
+	o.NoPods = true
 	p := running(o, 1)
 	var ends []string
 	for _, e := range p.ends() {
@@ -127,6 +128,28 @@ func TestLeftoversAreThoseWhoseTimeIsOver(t *testing.T) {
 	}
 	for _, tt := range tests {
 		if got := Leftover(*tt.namespace, o.Now.Add(tt.after)); got != tt.want {
+			t.Errorf("%s: want %v, got %v", tt.name, tt.want, got)
+		}
+	}
+}
+
+func TestADataCentreWithoutPodsOfItsOwnNetworkHasNone(t *testing.T) {
+	facts := func(cloudPods, dcPods int) preflight.Facts {
+		return preflight.Facts{Nodes: preflight.Known([]preflight.Node{{Name: "c", Cloud: true, Pods: cloudPods}, {Name: "d", Pods: dcPods}})}
+	}
+	tests := []struct {
+		name     string
+		scenario string
+		facts    preflight.Facts
+		want     bool
+	}{
+		{"host, and only the cloud has such pods", "host", facts(3, 0), true},
+		{"no plugin was recognised, but there are such pods", "host", facts(3, 1), false},
+		{"another scenario", "bgp", facts(3, 0), false},
+		{"nodes are not known", "host", preflight.Facts{}, false},
+	}
+	for _, tt := range tests {
+		if got := NoPods(tt.scenario, tt.facts); got != tt.want {
 			t.Errorf("%s: want %v, got %v", tt.name, tt.want, got)
 		}
 	}

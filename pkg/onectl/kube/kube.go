@@ -217,7 +217,7 @@ func (c *Client) Delete(ctx context.Context, gvk schema.GroupVersionKind, namesp
 func (c *Client) Until(ctx context.Context, done func(context.Context) (bool, error)) error {
 	for pause := c.poll / 16; ; pause = min(2*pause, c.poll) {
 		over, err := done(ctx)
-		if over || (err != nil && ctx.Err() == nil && !passing(err)) {
+		if over || (err != nil && !ending(ctx) && !passing(err)) {
 			return err
 		}
 		select {
@@ -226,6 +226,13 @@ func (c *Client) Until(ctx context.Context, done func(context.Context) (bool, er
 		case <-time.After(pause):
 		}
 	}
+}
+
+// ending reports whether ctx is over, or so soon that client-go's own limiter refuses to begin a request, which it tells by
+// an error of no type.
+func ending(ctx context.Context) bool {
+	end, bounded := ctx.Deadline()
+	return ctx.Err() != nil || bounded && time.Until(end) < 100*time.Millisecond
 }
 
 // passing reports whether an error may be gone at the next look.

@@ -137,6 +137,17 @@ func TestUntilEndsAtOnceOnALastingError(t *testing.T) {
 	}
 }
 
+func TestUntilWhoseTimeIsAlmostOverEndsAsOneWhoseTimeIsOver(t *testing.T) {
+	client := open(t, kubetest.Start(t))
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	limited := errors.New("rate: Wait(n=1) would exceed context deadline")
+	err := client.Until(ctx, func(context.Context) (bool, error) { return false, limited })
+	if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, limited) {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestUnreachableServerIsNamedWithItsKubeconfig(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

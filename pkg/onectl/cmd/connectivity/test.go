@@ -6,11 +6,9 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"time"
 
@@ -20,7 +18,6 @@ import (
 	"github.com/onectl/onectl/pkg/onectl/cmd/cmdutil"
 	"github.com/onectl/onectl/pkg/onectl/connectivity"
 	"github.com/onectl/onectl/pkg/onectl/datacentre"
-	"github.com/onectl/onectl/pkg/onectl/preflight"
 	"github.com/onectl/onectl/pkg/onectl/version"
 )
 
@@ -32,8 +29,8 @@ some with their node's network. They have no rights in the cluster. The namespac
 Ctrl-C; one that is left by a run that was killed is deleted by the next run. Needed rights: list nodes, create and delete
 namespaces, and serviceaccounts, services and pods in it.
 
-Each path that fails is printed with where its packets were likely lost. With --from-facts (a file that "onectl
-preflight --facts FILE" saved) that also takes into account what preflight finds wrong.
+Each path that fails is printed with where its packets were likely lost, which also takes into account what preflight finds
+wrong (it looks first, and changes nothing; --from-facts takes saved facts instead).
 
 Exit code 1 when a path does not work.`
 
@@ -42,8 +39,9 @@ const testExample = `  onectl connectivity test
   # more nodes, for a program
   onectl connectivity test --nodes-per-side 5 -o json
 
-  # let what preflight knows help to find the cause
-  onectl preflight --facts facts.json; onectl connectivity test --from-facts facts.json`
+  # put the matrix into preflight's report
+  onectl connectivity test -o json > measured.json
+  onectl preflight -o html --output-file report.html --connectivity measured.json`
 
 // testOptions is the input of "onectl connectivity test".
 type testOptions struct {
@@ -80,8 +78,8 @@ func newTest(f *cmdutil.Factory, runF func(*testOptions) error) *cobra.Command {
 	flags.DurationVar(&o.Timeout, "timeout", 3*time.Minute, "how long it may take, without the cleaning up")
 	flags.BoolVar(&o.Keep, "keep", false, "leave the namespace with the pods, for a look at them")
 	flags.Uint16Var(&o.Port, "port", 0, "port of the probes that have their node's network, TCP and UDP (default: one from 20000 to 29999 by chance)")
-	flags.StringVar(&o.Scenario, "scenario", "", "overlay, bgp or host; with host, the data centre has no pod network to probe")
-	flags.StringVar(&o.FromFacts, "from-facts", "", "file of facts that \"onectl preflight --facts\" saved, for the likely causes")
+	flags.StringVar(&o.Scenario, "scenario", "", "overlay, bgp or host (default: recognised); with host, the data centre has no pod network to probe")
+	flags.StringVar(&o.FromFacts, "from-facts", "", "file of facts that \"onectl preflight --facts\" saved, in place of a look")
 	o.Output.AddFlag(c)
 	_ = c.RegisterFlagCompletionFunc("scenario", cobra.FixedCompletions(scenarios(), cobra.ShellCompDirectiveNoFileComp))
 	return c
@@ -122,7 +120,7 @@ func (o *testOptions) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	clues, err := o.clues()
+	known, err := o.look(ctx)
 	if err != nil {
 		return err
 	}
@@ -138,7 +136,8 @@ func (o *testOptions) run(ctx context.Context) (err error) {
 		return err
 	}
 	plan := connectivity.NewPlan(connectivity.Options{
-		Run: word, Image: o.Image, Port: cmp.Or(o.Port, port), Timeout: o.Timeout, Patience: patience, Now: time.Now(), Keep: o.Keep, Scenario: o.Scenario,
+		Run: word, Image: o.Image, Port: cmp.Or(o.Port, port), Timeout: o.Timeout, Patience: patience, Now: time.Now(), Keep: o.Keep,
+		Scenario: known.scenario, NoPods: known.noPods,
 	}, nodes)
 	if !o.Keep {
 		defer func() { err = errors.Join(err, o.clean(ctx, k, plan.Options.Namespace())) }()
@@ -146,7 +145,7 @@ func (o *testOptions) run(ctx context.Context) (err error) {
 	if err := o.measure(ctx, k, &plan); err != nil {
 		return err
 	}
-	return o.report(connectivity.Assess(plan, clues), plan.Options.Namespace())
+	return o.report(connectivity.Assess(plan, known.clues), plan.Options.Namespace())
 }
 
 // chance makes a word for the namespace, and a port that two runs at a time are unlikely to share.
@@ -156,24 +155,6 @@ func chance() (word string, port uint16, err error) {
 		return "", 0, err
 	}
 	return hex.EncodeToString(random[:4]), 20000 + binary.BigEndian.Uint16(random[4:])%10000, nil
-}
-
-// clues are what preflight finds in saved facts. They also know the scenario, if the command line does not.
-func (o *testOptions) clues() (connectivity.Clues, error) {
-	if o.FromFacts == "" {
-		return nil, nil
-	}
-	text, err := os.ReadFile(o.FromFacts)
-	if err != nil {
-		return nil, fmt.Errorf("%w; \"onectl preflight --facts FILE\" makes such a file", err)
-	}
-	var facts preflight.Facts
-	if err := json.Unmarshal(text, &facts); err != nil {
-		return nil, fmt.Errorf("facts of %s: %w; \"onectl preflight --facts FILE\" makes such a file", o.FromFacts, err)
-	}
-	report := preflight.Run(preflight.Checks(), facts, preflight.Options{Scenario: o.Scenario})
-	o.Scenario = report.Scenario
-	return connectivity.CluesOf(report), nil
 }
 
 func (o *testOptions) report(r connectivity.Report, namespace string) error {

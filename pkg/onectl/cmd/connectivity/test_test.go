@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -19,8 +21,10 @@ import (
 	"github.com/onectl/onectl/pkg/onectl/addon"
 	"github.com/onectl/onectl/pkg/onectl/cmd/cmdutil"
 	"github.com/onectl/onectl/pkg/onectl/connectivity"
+	"github.com/onectl/onectl/pkg/onectl/datacentre"
 	"github.com/onectl/onectl/pkg/onectl/kube"
 	"github.com/onectl/onectl/pkg/onectl/kube/kubetest"
+	"github.com/onectl/onectl/pkg/onectl/preflight"
 	"github.com/onectl/onectl/pkg/onectl/profile"
 	"github.com/onectl/onectl/pkg/onectl/version"
 )
@@ -194,6 +198,59 @@ func TestKeptNamespacesStayAndAreNamed(t *testing.T) {
 	left := s.namespaces()
 	if len(left) != 1 || !strings.Contains(s.err.String(), "kubectl delete namespace "+strings.TrimPrefix(left[0], "Namespace /")) {
 		t.Errorf("left %v, stderr %s", left, s.err)
+	}
+}
+
+// seer gathers the same facts each time.
+type seer struct {
+	facts preflight.Facts
+	err   error
+}
+
+func (s seer) Gather(context.Context, preflight.GatherOptions) (preflight.Facts, error) {
+	return s.facts, s.err
+}
+
+func TestWhatPreflightKnowsIsTakenIntoAccount(t *testing.T) {
+	t.Parallel()
+	onlyHosts := preflight.Facts{
+		CNIs:  preflight.Known([]datacentre.CNI{{Kind: datacentre.Host}}),
+		Nodes: preflight.Known([]preflight.Node{{Name: "dc-1"}, {Name: "cloud-1", Cloud: true, Pods: 1}}),
+	}
+	text, err := json.Marshal(onlyHosts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "facts.json")
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		name     string
+		options  testOptions
+		seer     seer
+		scenario string
+		noPods   bool
+		warned   bool
+	}{
+		{"gathered", testOptions{}, seer{facts: onlyHosts}, "host", true, false},
+		{"from a file", testOptions{FromFacts: file}, seer{err: errors.New("not asked")}, "host", true, false},
+		{"the command line counts", testOptions{Scenario: "bgp"}, seer{facts: onlyHosts}, "bgp", false, false},
+		{"nothing could be seen", testOptions{}, seer{err: errors.New("no way")}, "", false, true},
+		{"nothing could be seen, but it was said", testOptions{Scenario: "host"}, seer{err: errors.New("no way")}, "host", true, true},
+	}
+	for _, tt := range tests {
+		s := newSite(t, nodes)
+		s.factory.OpenGatherer = func(profile.Settings) (cmdutil.Gatherer, error) { return tt.seer, nil }
+		tt.options.factory = s.factory
+		got, err := tt.options.look(t.Context())
+		if err != nil || got.scenario != tt.scenario || got.noPods != tt.noPods || strings.Contains(s.err.String(), "no way") != tt.warned {
+			t.Errorf("%s: %+v, %v, stderr %q", tt.name, got, err, s.err)
+		}
+	}
+	o := testOptions{factory: newSite(t, nodes).factory, FromFacts: file + "-none"}
+	if _, err := o.look(t.Context()); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("no file: %v", err)
 	}
 }
 
