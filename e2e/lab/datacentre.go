@@ -27,6 +27,10 @@ func (l *Lab) joinDataCentre(ctx context.Context, name, role string, s Scenario)
 	if err := l.Cloud().AddLANNode(ctx, node); err != nil {
 		return nil, fmt.Errorf("hang %s on the data-centre router: %w", name, err)
 	}
+	// Between two data-centre nodes packets may go over the LAN and come back over the engine's network.
+	if _, err := l.inNode(ctx, name, "sysctl", "-q", "-w", "net.ipv4.conf.all.rp_filter=2"); err != nil {
+		return nil, err
+	}
 	return &Node{Name: name, Role: role, Address: address, PID: pid}, l.writeCNI(ctx, name, s, pods)
 }
 

@@ -39,6 +39,8 @@ func (l *Lab) world(routing fakecloud.Routing) fakecloud.BootstrapSpec {
 		ServiceCIDR:  netip.MustParsePrefix(serviceSubnet),
 		ClusterName:  l.Name,
 		PodVSwitches: []string{PodsI, PodsJ},
+		// What onectl needs, and what its preflight reads.
+		OperatorPolicies: []string{"AliyunCSFullAccess", "AliyunRAMFullAccess", "AliyunVPCReadOnlyAccess", "AliyunECSReadOnlyAccess", "AliyunCENReadOnlyAccess"},
 		VSwitches: []fakecloud.VSwitchSpec{
 			{ID: NodesI, Zone: ZoneI, CIDR: netip.MustParsePrefix("10.0.1.0/24")},
 			{ID: NodesJ, Zone: ZoneJ, CIDR: netip.MustParsePrefix("10.0.2.0/24")},
