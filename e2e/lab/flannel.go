@@ -3,6 +3,7 @@ package lab
 import (
 	"context"
 	_ "embed"
+	"fmt"
 	"net/netip"
 
 	"github.com/onectl/onectl/e2e/lab/build"
@@ -48,13 +49,16 @@ func (l *Lab) startOverlay(ctx context.Context) error {
 	if err := l.applyManifest(ctx, flannelManifest, "@IMAGE@", ref, "@NETWORK@", podSubnet); err != nil {
 		return err
 	}
-	return l.rollout(ctx, "kube-flannel", "daemonset/kube-flannel-ds")
+	if err := l.rollout(ctx, "kube-flannel", "daemonset/kube-flannel-ds"); err != nil {
+		return err
+	}
+	return l.rollout(ctx, "kube-system", "deployment/coredns") // the first pods of the network
 }
 
 // overlayBridge is what Flannel's CNI plugin would delegate to.
 func overlayBridge(pods netip.Prefix) map[string]any {
 	return map[string]any{
-		"type": "bridge", "bridge": "cni0", "mtu": overlayMTU, "isDefaultGateway": true, "forceAddress": true, "hairpinMode": true,
+		"type": "bridge", "bridge": "cni0", "mtu": overlayMTU, "isGateway": true, "hairpinMode": true,
 		"ipam": hostLocal(pods),
 	}
 }
@@ -62,10 +66,18 @@ func overlayBridge(pods netip.Prefix) map[string]any {
 // masqueradeOverlay hides pods behind their node when they speak to somebody who is not in the overlay. flanneld does that
 // too (--ip-masq), with a program that an image made of flanneld alone has not.
 func (l *Lab) masqueradeOverlay(ctx context.Context, node string) error {
-	rules := "table ip overlay { chain masquerade { type nat hook postrouting priority srcnat; " +
-		"ip saddr " + podSubnet + " ip daddr != { " + podSubnet + ", 224.0.0.0/4 } masquerade; }; }\n"
-	_, err := l.dockerInput(ctx, []byte(rules), "exec", "--privileged", "-i", node, "nft", "-f", "-")
+	_, err := l.dockerInput(ctx, []byte(masqueradeRules()), "exec", "--privileged", "-i", node, "nft", "-f", "-")
 	return err
+}
+
+func masqueradeRules() string {
+	return fmt.Sprintf(`table ip overlay {
+	chain postrouting {
+		type nat hook postrouting priority srcnat
+		ip saddr %[1]s ip daddr != { %[1]s, 224.0.0.0/4 } masquerade
+	}
+}
+`, podSubnet)
 }
 
 // joinOverlay gives a cloud node the data centre's pod network. flanneld comes by its DaemonSet.

@@ -2,9 +2,13 @@ package lab
 
 import (
 	"net/netip"
+	"os"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/onectl/onectl/e2e/lab/command"
 )
 
 func TestScenarioIsRoutedUnlessNamed(t *testing.T) {
@@ -58,5 +62,16 @@ func TestLacksNamesWhatIsMissing(t *testing.T) {
 	}
 	if got := lacks([]netip.Prefix{a, b}, []netip.Prefix{b}); got != nil {
 		t.Errorf("got %v, want nothing", got)
+	}
+}
+
+func TestMasqueradeRulesAreValid(t *testing.T) {
+	nft, err := command.LookPath("nft")
+	if err != nil || os.Geteuid() != 0 {
+		t.Skip("it needs nft and root: nft reads the kernel's tables even to check rules")
+	}
+	_, err = command.Command{Args: []string{nft, "--check", "-f", "-"}, Stdin: strings.NewReader(masqueradeRules())}.Output(t.Context())
+	if err != nil {
+		t.Error(err)
 	}
 }

@@ -1,0 +1,229 @@
+package e2e
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/onectl/onectl/e2e/lab"
+	"github.com/onectl/onectl/pkg/cloud"
+	"github.com/onectl/onectl/pkg/cloud/openapi"
+)
+
+// TestScenarioLabs starts a lab of each scenario and proves with packets that it is what it says.
+func TestScenarioLabs(t *testing.T) {
+	if os.Getenv("HYBRIDLAB_SCENARIOS") != "1" {
+		t.Skip("three labs, one after another, take minutes: set HYBRIDLAB_SCENARIOS=1")
+	}
+	for scenario, tell := range map[lab.Scenario]func(*story, *testing.T){
+		lab.Overlay: (*story).overlay, lab.BGP: (*story).bgp, lab.Host: (*story).host,
+	} {
+		t.Run(string(scenario), func(t *testing.T) {
+			s := newStory(t, "scenario-"+string(scenario), lab.Options{Workers: 1, Scenario: scenario})
+			if _, err := s.lab.AddCloudNode(t.Context(), lab.NodeSpec{}); err != nil {
+				t.Fatal(err)
+			}
+			tell(s, t)
+		})
+	}
+}
+
+// overlay: all pods are of one range, on whichever side, and what they say crosses the border inside VXLAN.
+func (s *story) overlay(t *testing.T) {
+	s.kubectl(t, "wait", "--for=condition=Ready", "nodes", "--all", "--timeout=120s")
+	s.kubectl(t, "-n", "kube-flannel", "rollout", "status", "ds/kube-flannel-ds", "--timeout=120s")
+	s.threePods(t, false)
+	pods := s.meshed(t, "plane", "worker", "cloud")
+	for name, ip := range pods {
+		if !netip.MustParsePrefix("10.244.0.0/16").Contains(netip.MustParseAddr(ip)) {
+			t.Errorf("pod %s has %s, which is not of the overlay", name, ip)
+		}
+	}
+	s.kubectl(t, "exec", "cloud", "--", "/probe", "get", "http://plane-service.default.svc.cluster.local:8383")
+	s.apply(t, hostPod(s.lab.Name+"-control-plane"))
+	s.kubectl(t, "wait", "--for=condition=Ready", "pod/host", "--timeout=60s")
+	s.kubectl(t, "exec", "cloud", "--", "/probe", "get", "http://"+s.kubectl(t, "get", "pod", "host", "-o", "jsonpath={.status.podIP}")+":8181")
+	sent, err := s.lab.Output(t.Context(), s.cloudNodes(t)[0], "cat", "/sys/class/net/flannel.1/statistics/tx_packets")
+	if n, _ := strconv.Atoi(strings.TrimSpace(sent)); err != nil || n == 0 {
+		t.Errorf("nothing went through VXLAN: %q, %v", sent, err)
+	}
+}
+
+// bgp: the VPC reaches what is announced to it, as long as it is.
+func (s *story) bgp(t *testing.T) {
+	s.grant(t)
+	s.mustOnectl(t, "addon", "install", "terway-eniip")
+	s.kubectl(t, "wait", "--for=condition=Ready", "nodes", "--all", "--timeout=120s")
+	s.threePods(t, false)
+	pods := s.meshed(t, "plane", "worker", "cloud")
+	if got := s.peer(t); got.BGPStatus != cloud.BGPEstablished || got.ReceivedRoutes < 5 {
+		t.Errorf("the VBR's peer is %+v", got)
+	}
+	worker := netip.PrefixFrom(netip.MustParseAddr(pods["worker"]), 24).Masked()
+
+	s.kubectl(t, "-n", "kube-system", "patch", "ds/bgp-speaker", "-p",
+		fmt.Sprintf(`{"spec":{"template":{"spec":{"nodeSelector":{"kubernetes.io/hostname":"%s-control-plane"}}}}}`, s.lab.Name))
+	eventually(t, time.Minute, func() string { return s.routed(t, worker, false) })
+	s.cannotGet(t, "worker", pods["cloud"])
+	s.kubectl(t, "-n", "kube-system", "patch", "ds/bgp-speaker", "--type=json", "-p", `[{"op":"remove","path":"/spec/template/spec/nodeSelector"}]`)
+	eventually(t, time.Minute, func() string { return s.routed(t, worker, true) })
+	s.get(t, "worker", pods["cloud"])
+
+	if err := s.lab.StopSpeaker(t.Context(), lab.SpeakerRouter); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, time.Minute, func() string { return s.routed(t, worker, false) })
+	if got := s.peer(t); got.BGPStatus == cloud.BGPEstablished {
+		t.Errorf("the VBR's peer is %+v although nobody is there", got)
+	}
+	s.cannotGet(t, "plane", pods["cloud"])
+	status, err := s.lab.Status(t.Context())
+	if err != nil || status.Up || !strings.Contains(status.Problem, lab.SpeakerRouter) || !strings.Contains(status.Problem, "the end of") {
+		t.Errorf("a lab without its speaker: %+v, %v", status, err)
+	}
+	if err := s.lab.StartSpeaker(t.Context(), lab.SpeakerRouter); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, time.Minute, func() string { return s.routed(t, worker, true) })
+	s.get(t, "plane", pods["cloud"])
+}
+
+// host: what has its node's network reaches the cloud's pods, and what has not gets no network at all.
+func (s *story) host(t *testing.T) {
+	s.grant(t)
+	s.mustOnectl(t, "addon", "install", "terway-eniip")
+	s.kubectl(t, "wait", "--for=condition=Ready", "nodes", "--all", "--timeout=120s")
+	s.threePods(t, true)
+	pods := s.meshed(t, "plane", "cloud")
+	if node := s.kubectl(t, "get", "pod", "plane", "-o", "jsonpath={.status.hostIP}"); pods["plane"] != node {
+		t.Errorf("the data centre's pod has %s, its node %s", pods["plane"], node)
+	}
+	s.kubectl(t, "exec", "cloud", "--", "/probe", "get", "http://plane-service.default.svc.cluster.local:8383")
+	s.apply(t, probePod("podnetwork", s.lab.Name+"-worker", false))
+	eventually(t, time.Minute, func() string {
+		events := s.kubectl(t, "get", "events", "--field-selector=involvedObject.name=podnetwork,reason=FailedCreatePodSandBox", "-o", "name")
+		if events == "" {
+			return "a pod that wants a network of its own gets one"
+		}
+		return ""
+	})
+}
+
+// threePods starts a pod on the control plane, one on the worker and one on the cloud node.
+func (s *story) threePods(t *testing.T, hostNetwork bool) {
+	t.Helper()
+	nodes := map[string]string{"plane": s.lab.Name + "-control-plane", "worker": s.lab.Name + "-worker", "cloud": s.cloudNodes(t)[0]}
+	for name, node := range nodes {
+		s.apply(t, probePod(name, node, hostNetwork && name != "cloud"))
+	}
+	for name := range nodes {
+		s.kubectl(t, "wait", "--for=condition=Ready", "pod/"+name, "--timeout=120s")
+	}
+	s.kubectl(t, "expose", "pod/plane", "--name=plane-service", "--port=8383")
+}
+
+// meshed checks that each of the pods reaches each other, under its own address, and returns their addresses.
+func (s *story) meshed(t *testing.T, names ...string) map[string]string {
+	t.Helper()
+	ips := map[string]string{}
+	for _, name := range names {
+		ips[name] = s.kubectl(t, "get", "pod", name, "-o", "jsonpath={.status.podIP}")
+	}
+	for _, from := range names { // routes to a node that is a moment old may still be on their way
+		eventually(t, 30*time.Second, func() string {
+			if out, err := s.lab.Kubectl(t.Context(), nil, "exec", from, "--", "/probe", "get", "http://"+ips["cloud"]+":8383"); err != nil {
+				return out + err.Error()
+			}
+			return ""
+		})
+	}
+	for _, from := range names {
+		for _, to := range names {
+			if seen := s.get(t, from, ips[to]); seen != ips[from] && s.ownNetwork(t, from) {
+				t.Errorf("%s sees %s at %s, not at %s", to, from, seen, ips[from])
+			}
+		}
+	}
+	return ips
+}
+
+func (s *story) ownNetwork(t *testing.T, pod string) bool {
+	t.Helper()
+	return s.kubectl(t, "get", "pod", pod, "-o", "jsonpath={.spec.hostNetwork}") != "true"
+}
+
+// get asks a pod's server from another pod and returns the address that it saw.
+func (s *story) get(t *testing.T, pod, ip string) string {
+	t.Helper()
+	fields := strings.Fields(s.kubectl(t, "exec", pod, "--", "/probe", "get", "http://"+ip+":8383"))
+	return fields[len(fields)-1]
+}
+
+func (s *story) cannotGet(t *testing.T, pod, ip string) {
+	t.Helper()
+	if out, err := s.lab.Kubectl(t.Context(), nil, "exec", pod, "--", "/probe", "get", "http://"+ip+":8383"); err == nil {
+		t.Errorf("%s reaches %s: %s", pod, ip, out)
+	}
+}
+
+// peer is the data centre's BGP peer as the cloud's API shows it.
+func (s *story) peer(t *testing.T) cloud.BGPPeer {
+	t.Helper()
+	facts, err := s.lab.Facts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := openapi.New(openapi.Options{
+		Key:    cloud.AccessKey{ID: facts.KeyID, Secret: cloud.NewSecret(facts.KeySecret)},
+		Region: facts.Region, Endpoint: facts.Endpoint, UserAgent: "story",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	peers, err := client.DescribeBGPPeers(t.Context(), lab.VBR)
+	if err != nil || len(peers) != 1 {
+		t.Fatalf("BGP peers of %s: %v, %v", lab.VBR, peers, err)
+	}
+	return peers[0]
+}
+
+// routed is the problem when the VPC routes the prefix to the data centre, and should not, or the other way round.
+func (s *story) routed(t *testing.T, prefix netip.Prefix, want bool) string {
+	t.Helper()
+	network, err := s.lab.Cloud().Network(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if slices.Contains(network.Routes, prefix) == want {
+		return ""
+	}
+	return fmt.Sprintf("the VPC routes %v to the data centre; is %s there shall be %v", network.Routes, prefix, want)
+}
+
+// probePod serves on port 8383, which nothing on a node's own network has.
+func probePod(name, node string, hostNetwork bool) string {
+	return fmt.Sprintf(`
+apiVersion: v1
+kind: Pod
+metadata: {name: %[1]s, labels: {app: %[1]s}}
+spec:
+  nodeName: %[2]s
+  hostNetwork: %[3]v
+  dnsPolicy: ClusterFirstWithHostNet
+  tolerations: [{operator: Exists}]
+  terminationGracePeriodSeconds: 1
+  containers:
+  - name: probe
+    image: docker.io/onectl/probe:lab
+    imagePullPolicy: Never
+    args: [serve, -listen, ":8383"]
+    ports: [{containerPort: 8383}]
+    readinessProbe: {httpGet: {port: 8383}, periodSeconds: 1}
+`, name, node, hostNetwork)
+}
