@@ -151,7 +151,7 @@ func nothingLeft(t *testing.T, name string) {
 	commands, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 	for _, path := range commands {
 		line, _ := os.ReadFile(path)
-		if words := strings.ReplaceAll(string(line), "\x00", " "); strings.Contains(words, "fakecloud serve --name "+name+" ") {
+		if words := strings.ReplaceAll(string(line), "\x00", " "); strings.Contains(words, "fakecloud serve --name "+name+" ") || strings.Contains(words, "/labs/"+name+"/") {
 			t.Errorf("process left: %s", words)
 		}
 	}

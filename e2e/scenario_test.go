@@ -72,7 +72,7 @@ func (s *story) bgp(t *testing.T) {
 	s.cannotGet(t, "worker", pods["cloud"])
 	s.kubectl(t, "-n", "kube-system", "patch", "ds/bgp-speaker", "--type=json", "-p", `[{"op":"remove","path":"/spec/template/spec/nodeSelector"}]`)
 	eventually(t, time.Minute, func() string { return s.routed(t, worker, true) })
-	s.get(t, "worker", pods["cloud"])
+	s.reaches(t, "worker", pods["cloud"])
 
 	if err := s.lab.StopSpeaker(t.Context(), lab.SpeakerRouter); err != nil {
 		t.Fatal(err)
@@ -90,7 +90,7 @@ func (s *story) bgp(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, time.Minute, func() string { return s.routed(t, worker, true) })
-	s.get(t, "plane", pods["cloud"])
+	s.reaches(t, "plane", pods["cloud"])
 }
 
 // host: what has its node's network reaches the cloud's pods, and what has not gets no network at all.
@@ -135,12 +135,7 @@ func (s *story) meshed(t *testing.T, names ...string) map[string]string {
 		ips[name] = s.kubectl(t, "get", "pod", name, "-o", "jsonpath={.status.podIP}")
 	}
 	for _, from := range names { // routes to a node that is a moment old may still be on their way
-		eventually(t, 30*time.Second, func() string {
-			if out, err := s.lab.Kubectl(t.Context(), nil, "exec", from, "--", "/probe", "get", "http://"+ips["cloud"]+":8383"); err != nil {
-				return out + err.Error()
-			}
-			return ""
-		})
+		s.reaches(t, from, ips["cloud"])
 	}
 	for _, from := range names {
 		for _, to := range names {
@@ -162,6 +157,18 @@ func (s *story) get(t *testing.T, pod, ip string) string {
 	t.Helper()
 	fields := strings.Fields(s.kubectl(t, "exec", pod, "--", "/probe", "get", "http://"+ip+":8383"))
 	return fields[len(fields)-1]
+}
+
+// reaches waits until a pod gets an answer from another's server: a route is told to one side a moment before the other.
+func (s *story) reaches(t *testing.T, pod, ip string) {
+	t.Helper()
+	eventually(t, 30*time.Second, func() string {
+		out, err := s.lab.Kubectl(t.Context(), nil, "exec", pod, "--", "/probe", "get", "http://"+ip+":8383")
+		if err != nil {
+			return fmt.Sprintf("%s does not reach %s: %s%v", pod, ip, out, err)
+		}
+		return ""
+	})
 }
 
 func (s *story) cannotGet(t *testing.T, pod, ip string) {
