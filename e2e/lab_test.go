@@ -151,8 +151,12 @@ func nothingLeft(t *testing.T, name string) {
 	commands, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 	for _, path := range commands {
 		line, _ := os.ReadFile(path)
-		if words := strings.ReplaceAll(string(line), "\x00", " "); strings.Contains(words, "fakecloud serve --name "+name+" ") || strings.Contains(words, "/labs/"+name+"/") {
+		if words := strings.ReplaceAll(string(line), "\x00", " "); strings.Contains(words, "fakecloud serve --name "+name+" ") {
 			t.Errorf("process left: %s", words)
+		}
+		folder, _ := os.Readlink(filepath.Join(filepath.Dir(path), "cwd")) // a lab's processes run in its folder
+		if strings.Contains(folder+"/", "/labs/"+name+"/") || strings.Contains(folder, "/labs/"+name+" (deleted)") {
+			t.Errorf("process left in %s: %s", folder, strings.ReplaceAll(string(line), "\x00", " "))
 		}
 	}
 	mounts, err := os.ReadFile("/proc/self/mounts")
