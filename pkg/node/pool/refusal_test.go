@@ -100,6 +100,7 @@ func TestRefusalsEndAllocationsWithTheirReason(t *testing.T) {
 				if took := time.Since(began); took > c.within {
 					t.Errorf("it took %v", took)
 				}
+				synctest.Wait() // the status is published right after the answer
 				if problems := w.pool.Status().Problems; !slices.ContainsFunc(problems, func(p Problem) bool { return p.Reason == c.reason }) {
 					t.Errorf("problems %+v do not have %s", problems, c.reason)
 				}
