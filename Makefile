@@ -12,7 +12,7 @@ export CGO_ENABLED = 0
 BUILD   := go build -trimpath -ldflags "-s -w $(STAMP)"
 
 .DEFAULT_GOAL := help
-.PHONY: help build test unit stories demo bench lint generate verify clean needs
+.PHONY: help build test unit stories scenarios demo bench lint generate verify clean needs
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -28,6 +28,9 @@ unit: needs ## unit and namespace tests with the race detector
 
 stories: build needs ## the end-to-end stories over the real binaries
 	go test -count=1 -timeout 60m ./e2e
+
+scenarios: build needs ## the three hybrid networks, a lab each, proved with packets
+	HYBRIDLAB_SCENARIOS=1 go test -count=1 -timeout 60m ./e2e -run TestScenarioLabs
 
 demo: build needs ## the main job, step by step, on a lab of its own
 	go run ./e2e/demo
