@@ -134,7 +134,7 @@ func newEnv(name *string) *cobra.Command {
 	return &cobra.Command{
 		Use: "env", Short: "Print what a shell needs to use the lab", Args: cobra.NoArgs,
 		Example: `  eval "$(hybridlab env)"`,
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			l, err := lab.New(lab.Options{Name: *name})
 			if err != nil {
 				return err
@@ -143,6 +143,13 @@ func newEnv(name *string) *cobra.Command {
 			for _, pair := range env {
 				key, value, _ := strings.Cut(pair, "=")
 				fmt.Printf("export %s=%s\n", key, value)
+			}
+			if err != nil {
+				return err
+			}
+			dir, err := l.KubectlDir(cmd.Context())
+			if dir != "" {
+				fmt.Printf("export PATH=$PATH:%s\n", dir) // this machine has no kubectl: the cluster's own
 			}
 			return err
 		},
