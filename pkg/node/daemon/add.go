@@ -71,21 +71,18 @@ func (d *Daemon) lock(ctx context.Context, r ledger.Record) (unlock func(), err 
 	return func() { veth(); attachment() }, nil
 }
 
-// establish writes the record and makes the namespaces' content side by side, and is done when both are: a sync of the disk
-// takes as long as the kernel does. Elsewhere a record comes before the deed, because nothing else would tell of it. Here the
-// link itself does, by its alias: a crash in between leaves a link whose ADD was never answered, and the DEL that follows
-// finds it without a record. No live pod has its address, and the next pod that gets it takes over its route.
+// establish writes the record and makes the namespaces' content.
 func (d *Daemon) establish(ctx context.Context, r ledger.Record, sandbox cni.Sandbox, steps *steps) error {
 	host, pod, err := d.content(ctx, r)
 	if err != nil {
 		return err
 	}
-	recorded := make(chan error, 1)
-	go func() { recorded <- d.put(r) }()
+	if err := d.put(r); err != nil {
+		return err
+	}
+	steps.done("ledger")
 	err = d.opts.Kernel.Add(ctx, sandbox, host, pod)
 	steps.done("kernel")
-	err = errors.Join(<-recorded, err)
-	steps.done("ledger")
 	return err
 }
 
