@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/containernetworking/cni/libcni"
+	"github.com/containernetworking/cni/pkg/invoke"
+	"github.com/containernetworking/cni/pkg/version"
 
 	"github.com/onectl/onectl/pkg/cloud"
 	"github.com/onectl/onectl/pkg/fakecloud"
@@ -94,7 +96,9 @@ func newStand(t *testing.T, wanted setup) *stand {
 		s.giveKey()
 	}
 	s.buildPlugin()
-	s.cni = libcni.NewCNIConfigWithCacheDir([]string{s.path("bin")}, s.path("cache"), nil)
+	// libcni makes a missing executor on first use, unlocked: parallel ADDs would race for it.
+	exec := &invoke.DefaultExec{RawExec: &invoke.RawExec{Stderr: os.Stderr}, PluginDecoder: version.PluginDecoder{}}
+	s.cni = libcni.NewCNIConfigWithCacheDir([]string{s.path("bin")}, s.path("cache"), exec)
 	t.Cleanup(func() {
 		s.kill()
 		if t.Failed() {
