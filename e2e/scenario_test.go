@@ -66,11 +66,11 @@ func (s *story) bgp(t *testing.T) {
 	}
 	worker := netip.PrefixFrom(netip.MustParseAddr(pods["worker"]), 24).Masked()
 
-	s.kubectl(t, "-n", "kube-system", "patch", "ds/bgp-speaker", "-p",
+	s.kubectl(t, "-n", "kube-system", "patch", "ds/calico-node", "-p",
 		fmt.Sprintf(`{"spec":{"template":{"spec":{"nodeSelector":{"kubernetes.io/hostname":"%s-control-plane"}}}}}`, s.lab.Name))
 	eventually(t, time.Minute, func() string { return s.routed(t, worker, false) })
 	s.cannotGet(t, "worker", pods["cloud"])
-	s.kubectl(t, "-n", "kube-system", "patch", "ds/bgp-speaker", "--type=json", "-p", `[{"op":"remove","path":"/spec/template/spec/nodeSelector"}]`)
+	s.kubectl(t, "-n", "kube-system", "patch", "ds/calico-node", "--type=json", "-p", `[{"op":"remove","path":"/spec/template/spec/nodeSelector/kubernetes.io~1hostname"}]`)
 	eventually(t, time.Minute, func() string { return s.routed(t, worker, true) })
 	s.reaches(t, "worker", pods["cloud"])
 

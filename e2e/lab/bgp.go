@@ -20,7 +20,8 @@ import (
 )
 
 // Names of the two speakers that are processes of this machine, each in the namespace of a router. The speakers of the
-// data-centre nodes are pods of DaemonSet kube-system/bgp-speaker; those of a cloud node find nobody to talk to.
+// data-centre nodes are pods of DaemonSet kube-system/calico-node; one that is let onto a cloud node finds nobody to talk
+// to, and gives the node a CNI configuration that it should not have.
 const (
 	SpeakerRouter = "bgp-router" // the data centre's router: reflects what the nodes announce
 	SpeakerVBR    = "bgp-vbr"    // the virtual border router: tells the simulator what it learned
@@ -36,8 +37,8 @@ const (
 	speakerRef    = "docker.io/onectl/bgp-speaker:lab"
 )
 
-//go:embed bgp.yaml
-var speakerManifest string
+//go:embed calico.yaml
+var calicoManifest string
 
 func speakerImage(ctx context.Context, progress cache.Progress) (image.Image, error) {
 	dir, err := build.BGPSpeaker(ctx, progress)
@@ -59,10 +60,15 @@ func (l *Lab) startBGP(ctx context.Context, facts Facts) error {
 			return err
 		}
 	}
-	if err := l.applyManifest(ctx, speakerManifest, "@IMAGE@", speakerRef, "@ASN@", fmt.Sprint(ASNDataCentre), "@ROUTER@", lanGateway().String()); err != nil {
+	err := l.applyManifest(ctx, calicoManifest, "@IMAGE@", speakerRef, "@ASN@", fmt.Sprint(ASNDataCentre),
+		"@ROUTER@", lanGateway().String(), "@PODS@", podSubnet)
+	if err != nil {
 		return err
 	}
-	if err := l.rollout(ctx, "kube-system", "daemonset/bgp-speaker"); err != nil {
+	if err := l.rollout(ctx, "kube-system", "daemonset/calico-node"); err != nil {
+		return err
+	}
+	if err := l.waitNodes(ctx, facts); err != nil {
 		return err
 	}
 	return l.waitLearned(ctx, facts)

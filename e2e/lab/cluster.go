@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -157,6 +159,17 @@ func (l *Lab) deleteCluster(ctx context.Context) error {
 	}
 	_, err = l.docker(ctx, append([]string{"rm", "--force", "--volumes"}, names...)...)
 	return err
+}
+
+// waitNodes waits until the API server calls every node of facts Ready.
+func (l *Lab) waitNodes(ctx context.Context, facts Facts) error {
+	for _, name := range slices.Sorted(maps.Keys(facts.Nodes)) {
+		l.step("Waiting for %s", name)
+		if err := l.waitNode(ctx, name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // waitNode waits until the API server calls the node Ready.

@@ -59,9 +59,11 @@ func (s Scenario) lanAddresses(address netip.Addr, pods netip.Prefix) []netip.Pr
 	return found
 }
 
-// cni is the CNI configuration that the lab itself writes to a node.
+// cni is the CNI configuration that the lab itself writes to a node, nil where the data centre's DaemonSet does.
 func (s Scenario) cni(pods netip.Prefix) map[string]any {
 	switch s {
+	case BGP:
+		return nil
 	case Overlay:
 		return conflist(overlayBridge(pods), portmap())
 	case Host:
@@ -91,9 +93,13 @@ func hostLocal(pods netip.Prefix) map[string]any {
 	}
 }
 
-// writeCNI gives a node its CNI configuration.
+// writeCNI gives a node its CNI configuration, unless the data centre's DaemonSet does.
 func (l *Lab) writeCNI(ctx context.Context, node string, s Scenario, pods netip.Prefix) error {
-	text, err := json.Marshal(s.cni(pods))
+	conf := s.cni(pods)
+	if conf == nil {
+		return nil
+	}
+	text, err := json.Marshal(conf)
 	if err != nil {
 		return err
 	}
@@ -106,13 +112,18 @@ func (l *Lab) writeCNI(ctx context.Context, node string, s Scenario, pods netip.
 	return l.masqueradeOverlay(ctx, node)
 }
 
-// startScenario starts what the data centre's pod network is made of, and waits until it works. All nodes are there.
+// startScenario starts what the data centre's pod network is made of, and waits until it works and every node is Ready. All
+// nodes are registered.
 func (l *Lab) startScenario(ctx context.Context, facts Facts) error {
+	if facts.Scenario == BGP {
+		return l.startBGP(ctx, facts) // its nodes become Ready by what it installs
+	}
+	if err := l.waitNodes(ctx, facts); err != nil {
+		return err
+	}
 	switch facts.Scenario {
 	case Overlay:
 		return l.startOverlay(ctx)
-	case BGP:
-		return l.startBGP(ctx, facts)
 	case Host:
 		return l.startHost(ctx, facts)
 	}

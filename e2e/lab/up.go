@@ -70,12 +70,6 @@ func (l *Lab) build(ctx context.Context) error {
 	if err := l.joinKindNodes(ctx, &facts); err != nil {
 		return err
 	}
-	for name := range facts.Nodes {
-		l.step("Waiting for %s", name)
-		if err := l.waitNode(ctx, name); err != nil {
-			return err
-		}
-	}
 	if err := l.startScenario(ctx, facts); err != nil {
 		return err
 	}

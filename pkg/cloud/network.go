@@ -99,6 +99,9 @@ type VBR struct {
 // VBRActive is Status of a VBR that forwards.
 const VBRActive = "active"
 
+// VBRTerminated is Status of a VBR that its owner stopped; RecoverVirtualBorderRouter starts it again.
+const VBRTerminated = "terminated"
+
 // BGPEstablished is BGPStatus of a session that exchanges routes.
 const BGPEstablished = "Established"
 

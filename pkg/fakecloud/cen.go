@@ -3,7 +3,6 @@ package fakecloud
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -93,22 +92,38 @@ func (s *Session) CENChildren(ctx context.Context, cenID string) ([]CENAttachmen
 	return found, err
 }
 
+// AttachCENChild is AttachCenChildInstance: it attaches a VPC or VBR to a CEN instance. One that is attached already is
+// refused, as the service does.
+func (s *Session) AttachCENChild(ctx context.Context, a cloud.CENAttachment) error {
+	c := call{action: "cen:AttachCenChildInstance", subject: a.CEN, resources: []string{"ceninstance/" + a.CEN}, write: true}
+	return s.do(ctx, c, func(t *tx) error {
+		if slices.ContainsFunc(t.CEN, func(o cenRecord) bool { return o.Child == a.Child }) {
+			return fail("InvalidOperation.ChildInstanceAlreadyAttached", "The child instance %s is attached already.", a.Child)
+		}
+		return t.attachCEN(a, t.now)
+	})
+}
+
 // AddCENAttachment attaches a network to a CEN instance, or changes its attachment. What is left empty gets a default:
 // the world's region, status Attached, a type from the child's ID.
 func (w *World) AddCENAttachment(a cloud.CENAttachment) error {
 	return w.change(func(s *state, now time.Time) error {
-		_, vbr := s.VBRs[a.Child]
-		if a.CEN == "" || !vbr && a.Child != s.VPC.ID {
-			return fmt.Errorf("attach %s to CEN %q: it needs a CEN instance and a VPC or VBR of this world", a.Child, a.CEN)
-		}
-		a.Region, a.Status, a.ChildType = cmp.Or(a.Region, s.Region), cmp.Or(a.Status, cloud.CENAttached), "VPC"
-		if vbr {
-			a.ChildType = "VBR"
-		}
 		s.detachCEN(a.CEN, a.Child)
-		s.CEN = append(s.CEN, cenRecord{a, now})
-		return nil
+		return s.attachCEN(a, now)
 	})
+}
+
+func (s *state) attachCEN(a cloud.CENAttachment, now time.Time) error {
+	_, vbr := s.VBRs[a.Child]
+	if a.CEN == "" || !vbr && a.Child != s.VPC.ID {
+		return fail("ParameterInstanceId.NotFound", "Attach %s to CEN %q: it needs a CEN instance and a VPC or VBR of this world.", a.Child, a.CEN)
+	}
+	a.Region, a.Status, a.ChildType = cmp.Or(a.Region, s.Region), cmp.Or(a.Status, cloud.CENAttached), "VPC"
+	if vbr {
+		a.ChildType = "VBR"
+	}
+	s.CEN = append(s.CEN, cenRecord{a, now})
+	return nil
 }
 
 // RemoveCENAttachment detaches a network from a CEN instance. One that is not attached is no error.

@@ -109,6 +109,22 @@ func (w *World) AddVBR(v cloud.VBR) (cloud.VBR, error) {
 	return v, err
 }
 
+// RecoverVBR makes a terminated VBR forward again.
+func (s *Session) RecoverVBR(ctx context.Context, id string) error {
+	c := call{action: "vpc:RecoverVirtualBorderRouter", subject: id, resources: vbrResources(id), write: true}
+	return s.do(ctx, c, func(t *tx) error {
+		v, known := t.VBRs[id]
+		switch {
+		case !known:
+			return fail("InvalidVbrId.NotFound", "The specified VBR %s does not exist.", id)
+		case v.Status != cloud.VBRTerminated:
+			return fail("InvalidStatus", "The VBR is %s, only a terminated one can be recovered.", v.Status)
+		}
+		v.Status = cloud.VBRActive
+		return nil
+	})
+}
+
 // SetVBRStatus sets a VBR's status: active, terminated, … Only an active one forwards and learns.
 func (w *World) SetVBRStatus(id, status string) error {
 	return w.change(func(s *state, _ time.Time) error {

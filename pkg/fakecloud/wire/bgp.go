@@ -38,6 +38,14 @@ func describeVBRs(ctx context.Context, c *call) (object, error) {
 	return numbered(c, all, "VirtualBorderRouterSet", "VirtualBorderRouterType", vbrObject), err
 }
 
+func recoverVBR(ctx context.Context, c *call) (object, error) {
+	id := c.need("VbrId")
+	if err := c.invalid(); err != nil {
+		return nil, err
+	}
+	return object{}, c.RecoverVBR(ctx, id)
+}
+
 // vbrFilter is Filter.N.Key and Filter.N.Value.M: every filter must have one of its values.
 func (c *call) vbrFilter() (func(fakecloud.VBRView) bool, error) {
 	wanted := map[string][]string{}

@@ -9,7 +9,9 @@ import (
 )
 
 func cenActions() map[string]action {
-	return map[string]action{"DescribeCens": describeCENs, "DescribeCenAttachedChildInstances": describeCENChildren}
+	return map[string]action{
+		"DescribeCens": describeCENs, "DescribeCenAttachedChildInstances": describeCENChildren, "AttachCenChildInstance": attachCENChild,
+	}
 }
 
 func describeCENs(ctx context.Context, c *call) (object, error) {
@@ -43,4 +45,15 @@ func childObject(a cloud.CENAttachment, at string) object {
 		"CenId": a.CEN, "ChildInstanceId": a.Child, "ChildInstanceType": a.ChildType, "ChildInstanceRegionId": a.Region, "ChildInstanceOwnerId": 0,
 		"ChildInstanceAttachTime": at, "Status": a.Status,
 	}
+}
+
+func attachCENChild(ctx context.Context, c *call) (object, error) {
+	a := cloud.CENAttachment{CEN: c.need("CenId"), Child: c.need("ChildInstanceId"), Region: c.need("ChildInstanceRegionId")}
+	if kind := c.need("ChildInstanceType"); kind != "VPC" && kind != "VBR" {
+		return nil, fail("ParameterInstanceType", "The child instance type %q is not supported here.", kind)
+	}
+	if err := c.invalid(); err != nil {
+		return nil, err
+	}
+	return object{}, c.AttachCENChild(ctx, a)
 }

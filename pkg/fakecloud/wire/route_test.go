@@ -117,6 +117,21 @@ func TestBGPAndCENOverTheWire(t *testing.T) {
 	s.want(r, "Attached", "ChildInstances", "ChildInstance", 0, "Status")
 	s.want(r, 1, "TotalCount")
 	s.wantCode(cen("DescribeCenAttachedChildInstances", "CenId", "cen-none"), 404, "ParameterCenInstanceId.NotFound")
+
+	attach := []string{"CenId", "cen-1", "ChildInstanceType", "VPC", "ChildInstanceId", "vpc-lab", "ChildInstanceRegionId", "cn-hangzhou"}
+	s.wantCode(cen("AttachCenChildInstance", attach...), 403, "InvalidOperation.ChildInstanceAlreadyAttached")
+	if err := s.world.RemoveCENAttachment("cen-1", "vpc-lab"); err != nil {
+		t.Fatal(err)
+	}
+	s.want(cen("AttachCenChildInstance", attach...), nil, "Code")
+	s.want(cen("DescribeCenAttachedChildInstances", "CenId", "cen-1"), 2, "TotalCount")
+
+	s.wantCode(s.vpc("RecoverVirtualBorderRouter", "VbrId", "vbr-1"), 400, "InvalidStatus")
+	if err := s.world.SetVBRStatus("vbr-1", "terminated"); err != nil {
+		t.Fatal(err)
+	}
+	s.want(s.vpc("RecoverVirtualBorderRouter", "VbrId", "vbr-1"), nil, "Code")
+	s.want(s.vpc("DescribeVirtualBorderRouters"), "active", append(vbr, "Status")...)
 }
 
 func TestSecurityRulesOverTheWire(t *testing.T) {

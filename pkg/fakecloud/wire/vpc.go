@@ -13,7 +13,8 @@ func vpcActions() map[string]action {
 		"DescribeVSwitches": describeVSwitches, "DescribeVpcs": describeVPCs,
 		"DescribeRouteTableList": describeRouteTables, "DescribeRouteEntryList": describeRoutes,
 		"CreateRouteEntry": createRoute, "DeleteRouteEntry": deleteRoute,
-		"DescribeVirtualBorderRouters": describeVBRs, "DescribeBgpGroups": describeBGPGroups, "DescribeBgpPeers": describeBGPPeers,
+		"DescribeVirtualBorderRouters": describeVBRs, "RecoverVirtualBorderRouter": recoverVBR,
+		"DescribeBgpGroups": describeBGPGroups, "DescribeBgpPeers": describeBGPPeers,
 		"DescribeBgpNetworks": describeBGPNetworks, "AddBgpNetwork": addBGPNetwork, "DeleteBgpNetwork": deleteBGPNetwork,
 	}
 }

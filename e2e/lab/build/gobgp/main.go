@@ -1,6 +1,7 @@
 // Command gobgp is a small BGP speaker for the lab, made of GoBGP: it announces prefixes to its neighbours, installs what
 // it learns in the routing table of the network namespace that it runs in, and takes it out again when it is withdrawn.
-// One program plays three parts: a data-centre node that announces its pods, the data centre's router, which reflects
+// One program plays three parts: a data-centre node that announces its pods (and, as an init container, gets a CNI
+// configuration for them), the data centre's router, which reflects
 // them, and the virtual border router at the cloud's end of the line. The last installs nothing: it tells the simulator
 // what it learned, and the simulator decides what of that the VPC routes.
 package main
@@ -32,7 +33,11 @@ func main() {
 		fmt.Fprintln(os.Stderr, "gobgp: "+err.Error())
 		os.Exit(2)
 	}
-	if err := run(ctx, c, log); err != nil {
+	do := run
+	if c.cniConf != "" {
+		do = installCNI
+	}
+	if err := do(ctx, c, log); err != nil {
 		fmt.Fprintln(os.Stderr, "gobgp: "+err.Error())
 		os.Exit(1)
 	}
@@ -48,6 +53,7 @@ type config struct {
 	clients  []clients
 	announce []netip.Prefix
 	node     string // announces this Kubernetes node's pod CIDRs, "" none
+	cniConf  string // folder to write the node's CNI configuration to, and do nothing else; "" speaks
 	install  bool   // puts what it learns into the kernel
 	control  string // unix socket of the simulator's control side, "" reports nothing
 	session  string // the simulator's ID of our one session
@@ -73,6 +79,7 @@ func parse(args []string) (config, error) {
 	flags.TextVar(&c.routerID, "router-id", netip.Addr{}, "an IPv4 address that no other speaker has")
 	flags.TextVar(&c.listen, "listen", netip.Addr{}, "our address to listen on; none does not listen")
 	flags.StringVar(&c.node, "node", "", "announce the pod CIDRs of this node, asked of the API server")
+	flags.StringVar(&c.cniConf, "cni-conf", "", "write the CNI configuration of the node that -node names into this folder, and end")
 	flags.StringVar(&c.control, "control", "", "unix socket of the cloud simulator, to report to")
 	flags.StringVar(&c.session, "session", "", "the simulator's ID of the BGP peer that -peer is")
 	flags.BoolVar(&c.install, "install", false, "put what is learned into the main routing table")
@@ -95,6 +102,9 @@ func parse(args []string) (config, error) {
 		return c, err
 	}
 	c.asn = uint32(*asn)
+	if c.cniConf != "" && c.node != "" && flags.NArg() == 0 {
+		return c, nil
+	}
 	if c.asn == 0 || !c.routerID.Is4() || flags.NArg() > 0 {
 		return c, fmt.Errorf("it needs -asn and an IPv4 -router-id, and no argument but flags, has %q", flags.Args())
 	}
