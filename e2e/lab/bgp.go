@@ -81,7 +81,7 @@ func (l *Lab) makeLine(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = world.AddBGPPeer(ctx, cloud.BGPPeer{ID: BGPPeer, Group: "bgpg-lab", VBR: vbr.ID, PeerASN: ASNDataCentre, LocalASN: ASNCloud})
+	_, err = world.AddBGPPeer(ctx, cloud.BGPPeer{ID: BGPPeer, Group: "bgpg-lab", VBR: vbr.ID, PeerASN: ASNDataCentre, LocalASN: ASNCloud, BFD: true})
 	for _, vswitch := range l.world("").VSwitches {
 		err = errors.Join(err, world.AddBGPNetwork(ctx, cloud.BGPNetwork{VBR: vbr.ID, CIDR: vswitch.CIDR}))
 	}

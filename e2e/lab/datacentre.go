@@ -28,10 +28,16 @@ func (l *Lab) joinDataCentre(ctx context.Context, name, role string, s Scenario)
 		return nil, fmt.Errorf("hang %s on the data-centre router: %w", name, err)
 	}
 	// Between two data-centre nodes packets may go over the LAN and come back over the engine's network.
-	if _, err := l.inNode(ctx, name, "sysctl", "-q", "-w", "net.ipv4.conf.all.rp_filter=2"); err != nil {
+	if err := l.looseFilter(ctx, name); err != nil {
 		return nil, err
 	}
 	return &Node{Name: name, Role: role, Address: address, PID: pid}, l.writeCNI(ctx, name, s, pods)
+}
+
+// looseFilter makes a node accept a packet whose sender it would answer by another link.
+func (l *Lab) looseFilter(ctx context.Context, node string) error {
+	_, err := l.inNode(ctx, node, "sysctl", "-q", "-w", "net.ipv4.conf.all.rp_filter=2", "net.ipv4.conf.default.rp_filter=2")
+	return err
 }
 
 // nodeAddress is the node's address on the engine's network, which is its Kubernetes InternalIP.

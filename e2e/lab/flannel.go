@@ -49,10 +49,7 @@ func (l *Lab) startOverlay(ctx context.Context) error {
 	if err := l.applyManifest(ctx, flannelManifest, "@IMAGE@", ref, "@NETWORK@", podSubnet); err != nil {
 		return err
 	}
-	if err := l.rollout(ctx, "kube-flannel", "daemonset/kube-flannel-ds"); err != nil {
-		return err
-	}
-	return l.rollout(ctx, "kube-system", "deployment/coredns") // the first pods of the network
+	return l.rollout(ctx, "kube-flannel", "daemonset/kube-flannel-ds")
 }
 
 // overlayBridge is what Flannel's CNI plugin would delegate to.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/onectl/onectl/e2e/lab/command"
 	"github.com/onectl/onectl/pkg/fakecloud"
+	"github.com/onectl/onectl/pkg/node/conf"
 )
 
 // NodeSpec says what a new cloud node shall be. The zero value is a node of the lab's usual type in zone i.
@@ -85,13 +86,17 @@ func (l *Lab) startCloudNode(ctx context.Context, spec NodeSpec, facts Facts) (*
 	if err := l.waitLink(ctx, *node); err != nil {
 		return nil, err
 	}
+	// The machine image of a cloud node filters loosely: replies may leave by another ENI than the one that requests came by.
+	if err := l.looseFilter(ctx, name); err != nil {
+		return nil, err
+	}
 	if err := l.loadImages(ctx, name); err != nil {
 		return nil, err
 	}
-	if err := l.loadScenarioImage(ctx, facts.Scenario, name); err != nil {
+	if err := l.loadDataCentreImages(ctx, facts.Scenario, name); err != nil {
 		return nil, err
 	}
-	if err := l.kubeadmJoin(ctx, *node); err != nil || facts.Scenario != Overlay {
+	if err := l.kubeadmJoin(ctx, *node, spec.Type); err != nil || facts.Scenario != Overlay {
 		return node, err
 	}
 	return node, l.joinOverlay(ctx, name)
@@ -144,13 +149,13 @@ func (l *Lab) waitLink(ctx context.Context, node Node) error {
 }
 
 // kubeadmJoin registers the node with the cluster.
-func (l *Lab) kubeadmJoin(ctx context.Context, node Node) error {
+func (l *Lab) kubeadmJoin(ctx context.Context, node Node, instanceType string) error {
 	l.step("Joining %s (%s, %s)", node.Name, node.Instance, node.Address)
 	token, err := l.inNode(ctx, l.Name+"-control-plane", "kubeadm", "token", "create", "--ttl", "10m")
 	if err != nil {
 		return err
 	}
-	config := joinConfiguration(l.Name+"-control-plane", strings.TrimSpace(token), node)
+	config := joinConfiguration(l.Name+"-control-plane", strings.TrimSpace(token), node, instanceType)
 	if err := l.writeInNode(ctx, node.Name, "/kind/kubeadm.conf", []byte(config)); err != nil {
 		return err
 	}
@@ -169,7 +174,13 @@ func (l *Lab) kubeadmJoin(ctx context.Context, node Node) error {
 	return nil
 }
 
-func joinConfiguration(plane, token string, node Node) string {
+// joinConfiguration is what a node pool gives a node's kubelet: identity, labels, and no more pods than its instance type
+// has addresses for.
+func joinConfiguration(plane, token string, node Node, instanceType string) string {
+	limits, known := conf.LimitsOf(instanceType)
+	if !known {
+		limits = conf.Conservative(instanceType)
+	}
 	return fmt.Sprintf(`apiVersion: kubeadm.k8s.io/v1beta4
 kind: JoinConfiguration
 discovery:
@@ -186,8 +197,10 @@ nodeRegistration:
   - name: provider-id
     value: %s.%s
   - name: node-labels
-    value: alibabacloud.com/external=true,topology.kubernetes.io/region=%s,topology.kubernetes.io/zone=%s
-`, plane, token, node.Address, Region, node.Instance, Region, node.Zone)
+    value: alibabacloud.com/external=true,topology.kubernetes.io/region=%s,topology.kubernetes.io/zone=%s,node.kubernetes.io/instance-type=%s
+  - name: max-pods
+    value: "%d"
+`, plane, token, node.Address, Region, node.Instance, Region, node.Zone, instanceType, (limits.ENIs-1)*limits.IPv4PerENI)
 }
 
 // RemoveCloudNode takes a cloud node away as a scale-in does: the Node object, the machine, the instance with its ENIs.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -154,35 +155,41 @@ func (l *Lab) startHost(ctx context.Context, facts Facts) error {
 	l.step("Putting DNS on the nodes' network")
 	replicas := min(2, len(facts.Nodes)) // two of them would want one node's port 53
 	patch := fmt.Sprintf(`{"spec":{"replicas":%d,"template":{"spec":{"hostNetwork":true,"dnsPolicy":"Default"}}}}`, replicas)
-	if _, err := l.kubectl(ctx, "-n", "kube-system", "patch", "deployment", "coredns", "-p", patch); err != nil {
-		return err
-	}
-	return l.rollout(ctx, "kube-system", "deployment/coredns")
+	_, err := l.kubectl(ctx, "-n", "kube-system", "patch", "deployment", "coredns", "-p", patch)
+	return err
 }
 
-// scenarioImage makes the image that a scenario's nodes need beside ours.
-func (l *Lab) scenarioImage(ctx context.Context, s Scenario) (built image.Image, err error) {
+// dataCentreImages are the images of what the data centre runs beside the cluster itself: the agent, and its CNI plugin.
+func (l *Lab) dataCentreImages(ctx context.Context, s Scenario) ([]image.Image, error) {
+	probe, err := l.binary("probe")
+	if err != nil {
+		return nil, err
+	}
+	agent, err := pack(agentRef, filepath.Dir(probe), false, "probe")
+	if err != nil {
+		return nil, err
+	}
+	images, cni := []image.Image{agent}, image.Image{}
 	switch s {
 	case Overlay:
-		return flannelImage(ctx, l.opts.Progress)
+		cni, err = flannelImage(ctx, l.opts.Progress)
 	case BGP:
-		return speakerImage(ctx, l.opts.Progress)
+		cni, err = speakerImage(ctx, l.opts.Progress)
+	default:
+		return images, nil
 	}
-	return image.Image{}, nil
+	return append(images, cni), err
 }
 
-// loadScenarioImage loads that image into a node. Scenarios that need none are fine.
-func (l *Lab) loadScenarioImage(ctx context.Context, s Scenario, node string) error {
-	if s != Overlay && s != BGP {
-		return nil
-	}
-	archive := l.path("scenario.tar")
+// loadDataCentreImages loads those images into a node.
+func (l *Lab) loadDataCentreImages(ctx context.Context, s Scenario, node string) error {
+	archive := l.path("datacentre.tar")
 	if !newer(archive, l.path("fakecloud.ready")) { // made once a lab
-		built, err := l.scenarioImage(ctx, s)
+		images, err := l.dataCentreImages(ctx, s)
 		if err != nil {
 			return err
 		}
-		if err := image.SaveArchive(archive, built); err != nil {
+		if err := image.SaveArchive(archive, images...); err != nil {
 			return err
 		}
 	}

@@ -73,6 +73,12 @@ func (l *Lab) build(ctx context.Context) error {
 	if err := l.startScenario(ctx, facts); err != nil {
 		return err
 	}
+	if err := l.startAgent(ctx); err != nil {
+		return err
+	}
+	if err := l.rollout(ctx, "kube-system", "deployment/coredns"); err != nil {
+		return err
+	}
 	return l.save(facts)
 }
 
@@ -94,7 +100,7 @@ func (l *Lab) joinKindNodes(ctx context.Context, facts *Facts) error {
 		if err := l.loadImages(ctx, name); err != nil {
 			return err
 		}
-		if err := l.loadScenarioImage(ctx, facts.Scenario, name); err != nil {
+		if err := l.loadDataCentreImages(ctx, facts.Scenario, name); err != nil {
 			return err
 		}
 		facts.Nodes[name] = node

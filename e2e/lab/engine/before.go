@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -24,10 +25,16 @@ func shared() []string {
 	}
 }
 
-// sysctls are the settings of the whole machine that a kubelet writes, in a container too, with the value it gives them
-// (setupKernelTunables in pkg/kubelet/cm of Kubernetes).
+// inotify is how many inotify instances a user may have. A node of a lab uses about twenty; the kernel's usual 128 end with
+// the third lab, and a kubelet that gets none does not say so.
+const inotify = "/proc/sys/fs/inotify/max_user_instances"
+
+// sysctls are the settings of the whole machine that change while labs run, with their value then: inotify is the
+// daemon's doing, the others are what a kubelet writes, in a container too (setupKernelTunables in pkg/kubelet/cm of
+// Kubernetes).
 func sysctls() map[string]string {
 	return map[string]string{
+		inotify:                               "8192",
 		"/proc/sys/vm/overcommit_memory":      "1",
 		"/proc/sys/vm/panic_on_oom":           "0",
 		"/proc/sys/kernel/panic":              "10",
@@ -55,6 +62,20 @@ func (d daemon) noteBefore() error {
 		return err
 	}
 	return os.WriteFile(d.path("before.json"), data, 0o600)
+}
+
+// raise lets several labs run side by side. A machine that allows more already keeps its setting.
+func raise() error {
+	text, err := read(inotify)
+	if err != nil {
+		return err
+	}
+	now, err := strconv.Atoi(text)
+	wanted := sysctls()[inotify]
+	if most, _ := strconv.Atoi(wanted); err != nil || now >= most {
+		return err
+	}
+	return os.WriteFile(inotify, []byte(wanted), 0o644)
 }
 
 func read(path string) (string, error) {

@@ -38,3 +38,32 @@ func TestStopRestoresWhatAKubeletSets(t *testing.T) {
 		})
 	}
 }
+
+func TestInotifyIsRaisedWhileTheEngineRuns(t *testing.T) {
+	d := newDaemon(t)
+	machines, err := read(inotify)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := func(value string) {
+		if err := os.WriteFile(inotify, []byte(value), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Cleanup(func() { set(machines) })
+	for before, while := range map[string]string{"128": "8192", "10000": "10000"} {
+		set(before)
+		if err := errors.Join(d.noteBefore(), raise()); err != nil {
+			t.Fatal(err)
+		}
+		if got, _ := read(inotify); got != while {
+			t.Errorf("%s became %s, want %s", before, got, while)
+		}
+		if err := d.restore(); err != nil {
+			t.Fatal(err)
+		}
+		if got, _ := read(inotify); got != before {
+			t.Errorf("restored to %s, want %s", got, before)
+		}
+	}
+}

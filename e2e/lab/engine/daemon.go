@@ -93,6 +93,9 @@ func (d daemon) start(ctx context.Context) error {
 	if err := d.noteBefore(); err != nil {
 		return err
 	}
+	if err := raise(); err != nil {
+		return err
+	}
 	wrapper, err := d.wrapper(ctx)
 	if err != nil {
 		return err
