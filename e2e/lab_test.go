@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -56,7 +57,12 @@ func newStory(t *testing.T, name string, opts lab.Options) *story {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &story{lab: l, bin: bin, env: append(append(os.Environ(), "HOME="+t.TempDir()), env...)}
+	kubectl, err := l.KubectlDir(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := []string{"HOME=" + t.TempDir(), "PATH=" + bin + ":" + os.Getenv("PATH") + ":" + kubectl}
+	return &story{lab: l, bin: bin, env: slices.Concat(os.Environ(), own, env)}
 }
 
 // onectl runs our command and returns standard output, standard error and the exit code.

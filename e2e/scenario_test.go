@@ -3,7 +3,6 @@ package e2e
 import (
 	"fmt"
 	"net/netip"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,27 +14,109 @@ import (
 	"github.com/onectl/onectl/pkg/cloud/openapi"
 )
 
-// TestScenarioLabs starts a lab of each scenario and proves with packets that it is what it says.
-func TestScenarioLabs(t *testing.T) {
-	if os.Getenv("HYBRIDLAB_SCENARIOS") != "1" {
-		t.Skip("three labs, one after another, take minutes: set HYBRIDLAB_SCENARIOS=1")
+// tale is the story of one hybrid network: preflight says what is missing, that is done, everything is green, packets
+// prove it, and then things break.
+type tale struct {
+	scenario lab.Scenario
+	red      []string                 // what preflight finds in the data centre before anything is done
+	terway   bool                     // cloud nodes get Terway
+	proof    func(*story, *testing.T) // that the network is what it says
+	faults   []fault
+}
+
+func tales() []tale {
+	return []tale{
+		{lab.Overlay, nil, false, (*story).overlay, overlayFaults()},
+		{lab.BGP, []string{"addon-key-exists", "separation-cni"}, true, (*story).bgp, bgpFaults()},
+		{lab.Host, []string{"addon-key-exists", "separation-workloads"}, true, (*story).host, hostFaults()},
 	}
-	for scenario, tell := range map[lab.Scenario]func(*story, *testing.T){
-		lab.Overlay: (*story).overlay, lab.BGP: (*story).bgp, lab.Host: (*story).host,
-	} {
-		t.Run(string(scenario), func(t *testing.T) {
-			s := newStory(t, "scenario-"+string(scenario), lab.Options{Workers: 1, Scenario: scenario})
-			if _, err := s.lab.AddCloudNode(t.Context(), lab.NodeSpec{}); err != nil {
-				t.Fatal(err)
+}
+
+// TestScenarios tells each tale on a lab of its own.
+func TestScenarios(t *testing.T) {
+	for _, told := range tales() {
+		t.Run(string(told.scenario), func(t *testing.T) {
+			s := newStory(t, "scenario-"+string(told.scenario), lab.Options{Workers: 1, Scenario: told.scenario})
+			steps := []struct {
+				name string
+				run  func(*testing.T)
+			}{
+				{"preflight is red, and what it says to type makes it green", func(t *testing.T) { s.prepare(t, told) }},
+				{"Terway is installed", func(t *testing.T) { s.installFor(t, told) }},
+				{"cloud nodes join and preflight stays green", s.join},
+				{"every path of the matrix works", s.matrix},
+				{"packets prove the network", func(t *testing.T) { told.proof(s, t) }},
 			}
-			tell(s, t)
+			for _, f := range told.faults {
+				steps = append(steps, struct {
+					name string
+					run  func(*testing.T)
+				}{"fault: " + f.name, func(t *testing.T) { s.suffer(t, f) }})
+			}
+			for _, step := range steps {
+				if !t.Run(step.name, step.run) {
+					t.Fatalf("the tale ends at %q", step.name)
+				}
+			}
 		})
 	}
 }
 
+// prepare sees what preflight says of the data centre alone and types each fix that it gives.
+func (s *story) prepare(t *testing.T, told tale) {
+	if told.scenario == lab.Host {
+		s.apply(t, toleratesAll)
+	}
+	found := s.waitProblems(t, slices.Clone(told.red)...)
+	for _, check := range told.red {
+		s.typeFix(t, found[check].Fix)
+	}
+	s.waitProblems(t)
+}
+
+func (s *story) installFor(t *testing.T, told tale) {
+	if told.terway {
+		s.mustOnectl(t, "addon", "install", "terway-eniip")
+	}
+}
+
+func (s *story) join(t *testing.T) {
+	if _, err := s.lab.AddCloudNode(t.Context(), lab.NodeSpec{}); err != nil {
+		t.Fatal(err)
+	}
+	s.kubectl(t, "wait", "--for=condition=Ready", "nodes", "--all", "--timeout=120s")
+	s.waitProblems(t)
+}
+
+// matrix runs the connectivity test, which must find every path good.
+func (s *story) matrix(t *testing.T) {
+	if out := s.mustOnectl(t, "connectivity", "test"); !strings.Contains(out, "paths work.") {
+		t.Errorf("the matrix says %s", out)
+	}
+	if left := s.kubectl(t, "get", "pods", "-A", "-l", "app.kubernetes.io/managed-by=onectl", "-o", "name"); left != "" {
+		t.Errorf("probe pods are left: %s", left)
+	}
+}
+
+// toleratesAll is a workload of the data centre that would run on cloud nodes, too.
+const toleratesAll = `
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: san-backup}
+spec:
+  selector: {matchLabels: {app: san-backup}}
+  template:
+    metadata: {labels: {app: san-backup}}
+    spec:
+      hostNetwork: true
+      tolerations: [{operator: Exists}]
+      terminationGracePeriodSeconds: 1
+      containers:
+      - {name: probe, image: "docker.io/onectl/probe:lab", imagePullPolicy: Never, args: [serve, -listen, ":8484"]}
+`
+
 // overlay: all pods are of one range, on whichever side, and what they say crosses the border inside VXLAN.
 func (s *story) overlay(t *testing.T) {
-	s.kubectl(t, "wait", "--for=condition=Ready", "nodes", "--all", "--timeout=120s")
 	s.kubectl(t, "-n", "kube-flannel", "rollout", "status", "ds/kube-flannel-ds", "--timeout=120s")
 	s.threePods(t, false)
 	pods := s.meshed(t, "plane", "worker", "cloud")
@@ -56,9 +137,6 @@ func (s *story) overlay(t *testing.T) {
 
 // bgp: the VPC reaches what is announced to it, as long as it is.
 func (s *story) bgp(t *testing.T) {
-	s.grant(t)
-	s.mustOnectl(t, "addon", "install", "terway-eniip")
-	s.kubectl(t, "wait", "--for=condition=Ready", "nodes", "--all", "--timeout=120s")
 	s.threePods(t, false)
 	pods := s.meshed(t, "plane", "worker", "cloud")
 	if got := s.peer(t); got.BGPStatus != cloud.BGPEstablished || got.ReceivedRoutes < 5 {
@@ -95,9 +173,6 @@ func (s *story) bgp(t *testing.T) {
 
 // host: what has its node's network reaches the cloud's pods, and what has not gets no network at all.
 func (s *story) host(t *testing.T) {
-	s.grant(t)
-	s.mustOnectl(t, "addon", "install", "terway-eniip")
-	s.kubectl(t, "wait", "--for=condition=Ready", "nodes", "--all", "--timeout=120s")
 	s.threePods(t, true)
 	pods := s.meshed(t, "plane", "cloud")
 	if node := s.kubectl(t, "get", "pod", "plane", "-o", "jsonpath={.status.hostIP}"); pods["plane"] != node {

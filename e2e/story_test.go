@@ -27,7 +27,7 @@ func TestFirstPath(t *testing.T) {
 		{"grant gives rights and writes the Secret", s.grant},
 		{"install without cloud nodes wants no pod", s.install},
 		{"two cloud nodes become ready", s.grow},
-		{"a right taken away is named in the pod's event, granting heals it", s.deniedAction},
+		{"a right taken away is named in the pod's event, granting heals it", s.denied},
 		{"ten pods get addresses of the pod vSwitches", s.deploy},
 		{"all pods reach each other over the fabric", s.allPairs},
 		{"pods reach the data centre and a Service", s.acrossTheBorder},

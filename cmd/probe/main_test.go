@@ -182,6 +182,30 @@ func TestWhatARouterToldEarlierDoesNotHideASmallPath(t *testing.T) {
 	}
 }
 
+// A Service's address is rewritten to a pod's behind a smaller link after the kernel has chosen the way to the Service.
+func TestASmallerLinkBehindARewrittenAddressIsSeen(t *testing.T) {
+	p := newPath(t)
+	testkit.Veth(p.client, "small", p.near, "small")
+	p.client.AddAddr("small", "10.1.1.2/24")
+	p.near.AddAddr("small", "10.1.1.1/24")
+	setMTU(t, p.client, "small", 1450)
+	setMTU(t, p.near, "small", 1450)
+	p.client.AddRoute(netip.MustParsePrefix("10.3.0.2/32"), netip.MustParseAddr("10.1.1.1"), "small")
+	p.client.AddRoute(netip.MustParsePrefix("10.96.0.0/16"), netip.MustParseAddr("10.1.0.1"), "eth0")
+	nft := exec.Command("nft", "-f", "-")
+	nft.Stdin = strings.NewReader("table ip t { chain out { type nat hook output priority -100; ip daddr 10.96.0.1 dnat to 10.3.0.2; }; }")
+	p.client.Do(func() {
+		if out, err := nft.CombinedOutput(); err != nil {
+			t.Fatalf("nft: %v: %s", err, out)
+		}
+	})
+	startAgent(t, p.server, "server", "10.3.0.2")
+	j := job.Job{Targets: []job.Target{target("x", "10.96.0.1:8080")}, Patience: 10 * time.Second, Fresh: true}
+	if r := work(t, p.client, j)["x"]; r.MTU != 1450 || !r.Large.Passed() {
+		t.Errorf("got %+v", r)
+	}
+}
+
 func TestFaultsAreToldApart(t *testing.T) {
 	p := newPath(t)
 	startAgent(t, p.server, "server", "10.3.0.2")

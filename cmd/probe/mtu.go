@@ -119,12 +119,23 @@ func egressMTU(conn *net.UDPConn, headers int) (int, error) {
 		if size <= headers {
 			break
 		}
-		_, err := conn.Write(make([]byte, size-headers))
-		if !errors.Is(err, syscall.EMSGSIZE) {
+		if !tooBig(conn, size-headers) {
 			return size, nil // another error is of the path, which others look at
 		}
 	}
 	return 0, errors.New("no link here carries a packet to the target")
+}
+
+// tooBig reports whether a link here refuses a payload. Where a Service's address is rewritten after the route was chosen,
+// the smaller link refuses late, and the kernel tells it twice: with the write, and with the next one of whatever size
+// (SO_ERROR, socket(7)). So only a second refusal counts.
+func tooBig(conn *net.UDPConn, payload int) bool {
+	for range 2 {
+		if _, err := conn.Write(make([]byte, payload)); !errors.Is(err, syscall.EMSGSIZE) {
+			return false
+		}
+	}
+	return true
 }
 
 func routeMTU(conn *net.UDPConn, address netip.Addr) (int, error) {

@@ -68,18 +68,22 @@ func cacheHome() string {
 	return dir
 }
 
-func (d *demo) story(ctx context.Context) error {
-	if err := d.steps(ctx, "A data centre: a Kubernetes cluster of its own, registered with the cloud, no cloud node yet.",
-		"hybridlab up --name demo"); err != nil {
-		return err
-	}
-	if err := d.useLab(ctx); err != nil {
-		return err
-	}
-	chapters := []struct {
-		say      string
-		commands []string
-	}{
+// chapter is a part of the story. A command that begins with "! " is one that must fail: it shows what is wrong.
+type chapter struct {
+	say      string
+	commands []string
+}
+
+func chapters() []chapter {
+	return []chapter{
+		{"Look first: will the two networks fit, and what must be done? It writes nothing, and ends with exit code 1.", []string{
+			"! onectl preflight -o short",
+		}},
+		{"Keep the data centre's Calico off cloud nodes. Every word of its DaemonSet that changes is shown, and can be undone.", []string{
+			"onectl isolate plan",
+			"onectl isolate apply",
+			"onectl isolate status",
+		}},
 		{"Step 1: give Terway its rights: a RAM user, the policy, the Secret.", []string{
 			"onectl ram-user grant --addon terway-eniip",
 			"kubectl -n kube-system get secret alibaba-addon-secret",
@@ -88,11 +92,13 @@ func (d *demo) story(ctx context.Context) error {
 			"onectl addon install terway-eniip",
 			"kubectl -nkube-system get ds | grep terway",
 		}},
-		{"Grow into the cloud: two nodes join.", []string{
+		{"Grow into the cloud: two nodes join. Terway runs there, Calico does not.", []string{
 			"hybridlab node add --name demo --cloud 2",
 			"kubectl -n kube-system rollout status ds/terway-eniip --timeout=120s",
 			"kubectl wait --for=condition=Ready nodes --all --timeout=120s",
 			"kubectl get nodes -L alibabacloud.com/external -o wide",
+			"kubectl -n kube-system get pods -l k8s-app=calico-node -o wide",
+			"kubectl -n kube-system get pods -l app=terway-eniip -o wide",
 		}},
 		{"Ten pods on the cloud nodes, each with an address of the VPC.", []string{
 			"kubectl apply -f e2e/demo/app.yaml",
@@ -103,13 +109,29 @@ func (d *demo) story(ctx context.Context) error {
 			`kubectl exec deploy/hello -- /probe get $(kubectl get pods -l app=hello -o jsonpath='{range .items[*]}http://{.status.podIP}:8080 {end}')`,
 			`kubectl exec deploy/hello -- /probe get http://$(kubectl get pod datacentre -o jsonpath='{.status.podIP}'):8080 http://hello.default.svc.cluster.local`,
 		}},
-		{"Leave: the pods, then Terway and its ENIs.", []string{
+		{"Prove it: every check on both sides and on the nodes, then every path with packets.", []string{
+			"onectl preflight --wait --probe -o short",
+			"onectl connectivity test",
+		}},
+		{"Leave: the pods, then Terway and its ENIs. Calico gets its DaemonSet back as it was.", []string{
 			"kubectl delete -f e2e/demo/app.yaml",
 			"kubectl wait --for=delete pod -l app=hello --timeout=60s",
 			"onectl addon uninstall terway-eniip",
+			"onectl isolate undo",
 		}},
 	}
-	for _, chapter := range chapters {
+}
+
+func (d *demo) story(ctx context.Context) error {
+	err := d.steps(ctx, "A data centre with BGP: a Kubernetes cluster of its own, registered with the cloud, no cloud node yet.",
+		"hybridlab up --name demo --scenario bgp")
+	if err != nil {
+		return err
+	}
+	if err := d.useLab(ctx); err != nil {
+		return err
+	}
+	for _, chapter := range chapters() {
 		if err := d.steps(ctx, chapter.say, chapter.commands...); err != nil {
 			return err
 		}
@@ -146,14 +168,23 @@ func (d *demo) steps(ctx context.Context, say string, commands ...string) error 
 	return nil
 }
 
-// command prints and runs one line in a shell, as its reader would.
+// command prints and runs one line in a shell, as its reader would. A line after "! " must end with an exit code that is
+// not 0.
 func (d *demo) command(ctx context.Context, line string) error {
+	line, fails := strings.CutPrefix(line, "! ")
 	fmt.Printf("$ %s\n", line)
 	cmd := exec.CommandContext(ctx, "sh", "-c", line)
 	cmd.Env = d.env
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	if err := cmd.Run(); err != nil {
+	err := cmd.Run()
+	exit, ended := errors.AsType[*exec.ExitError](err)
+	switch {
+	case fails && err == nil:
+		return fmt.Errorf("%s: it found nothing wrong", line)
+	case fails && ended && exit.ExitCode() == 1:
+		return nil
+	case err != nil:
 		return fmt.Errorf("%s: %w", line, err)
 	}
 	return nil

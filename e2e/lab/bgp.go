@@ -85,7 +85,7 @@ func (l *Lab) makeLine(ctx context.Context) error {
 	for _, vswitch := range l.world("").VSwitches {
 		err = errors.Join(err, world.AddBGPNetwork(ctx, cloud.BGPNetwork{VBR: vbr.ID, CIDR: vswitch.CIDR}))
 	}
-	for _, child := range []string{vpcID, vbr.ID} {
+	for _, child := range []string{VPC, vbr.ID} {
 		err = errors.Join(err, world.AddCENAttachment(ctx, cloud.CENAttachment{CEN: CEN, Child: child}))
 	}
 	return err

@@ -22,7 +22,7 @@ const (
 	NodesJ     = "vsw-nodes-j"
 	PodsJ      = "vsw-pods-j"
 	NodeType   = "ecs.g7.xlarge"
-	vpcID      = "vpc-lab"
+	VPC        = "vpc-lab"
 	vpcCIDR    = "10.0.0.0/16"
 	lanSubnet  = "10.20.0.0/24"        // between the data centre's nodes and its router
 	nodeAPIURL = "http://100.100.0.80" // the cloud API inside the VPC
@@ -32,7 +32,7 @@ const (
 func (l *Lab) world(routing fakecloud.Routing) fakecloud.BootstrapSpec {
 	return fakecloud.BootstrapSpec{
 		Region:       Region,
-		VPCID:        vpcID,
+		VPCID:        VPC,
 		Routing:      routing,
 		LANSubnet:    netip.MustParsePrefix(lanSubnet),
 		VPC:          netip.MustParsePrefix(vpcCIDR),

@@ -26,9 +26,16 @@ func cloudNodes(nodes []Node) []Node {
 	return slices.DeleteFunc(slices.Clone(nodes), func(n Node) bool { return !n.Cloud })
 }
 
-// dataCentreNodes is the others.
+// dataCentreNodes is the nodes that are not in the cloud.
 func dataCentreNodes(nodes []Node) []Node {
-	return slices.DeleteFunc(slices.Clone(nodes), func(n Node) bool { return n.Cloud })
+	return slices.DeleteFunc(slices.Clone(nodes), func(n Node) bool { return n.Cloud || unlabelled(n) })
+}
+
+// unlabelled reports whether a node is an instance of the cloud by its provider ID and has lost the label that says so:
+// check node-label tells that, and others need not take its addresses for the data centre's.
+func unlabelled(n Node) bool {
+	_, _, instance := providerID(n.ProviderID)
+	return instance && !n.Cloud && labelProblem(n) != ""
 }
 
 // names is the nodes' names as evidence.

@@ -2,6 +2,8 @@ package preflight
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -83,6 +85,17 @@ func host(edit func(*NodeFacts)) func(*Facts) {
 }
 
 func noCloudNodes(f *Facts) { f.Nodes = Known(dataCentreNodes(f.Nodes.Value)) }
+
+// withoutLabels takes the label from every cloud node.
+func withoutLabels(f *Facts) {
+	f.Nodes = Known(slices.Clone(f.Nodes.Value))
+	for i := range f.Nodes.Value {
+		n := &f.Nodes.Value[i]
+		n.Labels = maps.Clone(n.Labels)
+		delete(n.Labels, labelExternal)
+		n.Cloud = false
+	}
+}
 
 func terway(edit func(*Terway)) func(*Facts) {
 	return func(f *Facts) { edit(&f.Terway.Value) }

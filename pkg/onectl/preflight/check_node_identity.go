@@ -61,6 +61,9 @@ func cloudNodesExist(f Facts) Finding {
 		return NotKnown(f.Nodes.Why)
 	}
 	n := len(cloudNodes(f.Nodes.Value))
+	if n == 0 && slices.ContainsFunc(f.Nodes.Value, unlabelled) {
+		return NotApplicable("the instances of the cloud that are there have no label, see node-label")
+	}
 	if n == 0 {
 		return Fail("no node has the label alibabacloud.com/external=true", "add nodes through the registered cluster's node pool in the Container Service console", capped(names(f.Nodes.Value))...)
 	}

@@ -12,6 +12,7 @@ func TestNodeChecks(t *testing.T) {
 	testJudged(t, slices.Concat(identityChecks(), softwareChecks(), capacityChecks()), []judged{
 		{"cloud-nodes", "there are", asIs, OutcomePass, "the cluster has 2 cloud nodes"},
 		{"cloud-nodes", "none", noCloudNodes, OutcomeFail, "node pool"},
+		{"cloud-nodes", "only ones that have lost the label", withoutLabels, OutcomeSkip, "see node-label"},
 		{"cloud-nodes", "not read", unknownNodes, OutcomeUnknown, "may not list nodes"},
 
 		{"node-label", "right", asIs, OutcomePass, "4 nodes"},
