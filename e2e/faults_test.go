@@ -49,11 +49,11 @@ func bgpFaults() []fault {
 		},
 		{
 			name: "the security group drops what the data centre's pods send", red: []string{"security-group-datacentre-in"}, fix: "aliyun ecs RevokeSecurityGroup",
-			cause: func(s *story, t *testing.T) { s.drop(t, "", "TCP", "10.244.0.0/16") },
+			cause: func(s *story, t *testing.T) { s.drop(t, "", "TCP", "8000/8999", "10.244.0.0/16") },
 		},
 		{
 			name: "the security group drops what pods send to the data centre", red: []string{"security-group-datacentre-out"}, fix: "aliyun ecs RevokeSecurityGroupEgress",
-			cause: func(s *story, t *testing.T) { s.drop(t, "Egress", "TCP", "10.244.0.0/16") },
+			cause: func(s *story, t *testing.T) { s.drop(t, "Egress", "TCP", "8000/8999", "10.244.0.0/16") },
 		},
 		{
 			name: "a data-centre node's network card carries less", nodes: true, red: []string{"mtu-pods"}, fix: "raise the MTU",
@@ -146,7 +146,7 @@ func overlayFaults() []fault {
 	return []fault{
 		{
 			name: "the security group drops VXLAN", red: []string{"security-group-overlay"}, fix: "aliyun ecs RevokeSecurityGroup",
-			cause: func(s *story, t *testing.T) { s.drop(t, "", "UDP", "172.16.0.0/12", "--PortRange", "8472/8472") },
+			cause: func(s *story, t *testing.T) { s.drop(t, "", "UDP", "8472/8472", "172.16.0.0/12") },
 		},
 		{
 			name: "cloud nodes cannot have Flannel's image", red: []string{"overlay-images"}, fix: "image",
@@ -210,15 +210,12 @@ func (s *story) patch(t *testing.T, object, patch string) {
 	s.kubectl(t, "-n", "kube-system", "patch", object, "--type=json", "-p", patch)
 }
 
-// drop puts a rule before all others of the security group.
-func (s *story) drop(t *testing.T, direction, protocol, cidr string, more ...string) {
+// drop puts a rule before all others of the security group; direction is "" or "Egress", ports "8000/8999".
+func (s *story) drop(t *testing.T, direction, protocol, ports, cidr string) {
 	t.Helper()
-	end, ports := "SourceCidrIp", "1/65535"
+	end := "SourceCidrIp"
 	if direction == "Egress" {
 		end = "DestCidrIp"
-	}
-	if len(more) == 2 {
-		ports = more[1]
 	}
 	s.aliyun(t, fmt.Sprintf("ecs AuthorizeSecurityGroup%s --SecurityGroupId %s --IpProtocol %s --PortRange %s --%s %s --Policy drop --Priority 1",
 		direction, groupOfLab, protocol, ports, end, cidr))

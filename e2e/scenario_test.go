@@ -47,15 +47,16 @@ func TestScenarios(t *testing.T) {
 				{"every path of the matrix works", s.matrix},
 				{"packets prove the network", func(t *testing.T) { told.proof(s, t) }},
 			}
-			for _, f := range told.faults {
-				steps = append(steps, struct {
-					name string
-					run  func(*testing.T)
-				}{"fault: " + f.name, func(t *testing.T) { s.suffer(t, f) }})
-			}
 			for _, step := range steps {
 				if !t.Run(step.name, step.run) {
 					t.Fatalf("the tale ends at %q", step.name)
+				}
+			}
+			for _, f := range told.faults {
+				mended := false
+				t.Run("fault: "+f.name, func(t *testing.T) { s.suffer(t, f); mended = true })
+				if !mended {
+					t.Fatalf("the tale ends at %q, which was not mended", f.name)
 				}
 			}
 		})
