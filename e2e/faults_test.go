@@ -60,11 +60,11 @@ func bgpFaults() []fault {
 			cause: onNode("worker", "ip link set eth0 mtu 1400"), mend: onNode("worker", "ip link set eth0 mtu 1500"),
 		},
 		{
-			name: "a cloud node sends jumbo frames", nodes: true, red: []string{"mtu-line"}, fix: "on NODE: ip link set dev eth0 mtu 1500",
+			name: "a cloud node sends jumbo frames", nodes: true, red: []string{"mtu-line", "node-mtu"}, fix: "on NODE: ip link set dev eth0 mtu 1500",
 			cause: onNode("cloud-1", "ip link set eth0 mtu 8500"),
 		},
 		{
-			name: "somebody applied Calico's manifest again", nodes: true, red: []string{"separation-cni", "separation-cni-pods", "node-cni-conf"}, fix: "onectl isolate apply",
+			name: "somebody applied Calico's manifest again", nodes: true, red: []string{"separation-cni", "node-cni-conf"}, fix: "onectl isolate apply",
 			cause: func(s *story, t *testing.T) {
 				s.patch(t, "ds/calico-node", `[{"op":"remove","path":"/spec/template/spec/affinity"}]`)
 				s.kubectl(t, "-n", "kube-system", "rollout", "status", "ds/calico-node", "--timeout=120s")
@@ -150,7 +150,7 @@ func overlayFaults() []fault {
 		},
 		{
 			name: "cloud nodes cannot have Flannel's image", red: []string{"overlay-images"}, fix: "image",
-			cause: func(s *story, t *testing.T) { s.flannelImage(t, "docker.io/flannel/flannel:v0.0.0-absent") },
+			cause: (*story).unpullable,
 			mend: func(s *story, t *testing.T) {
 				s.kubectl(t, "-n", "kube-flannel", "rollout", "undo", "ds/kube-flannel-ds")
 				s.kubectl(t, "-n", "kube-flannel", "rollout", "status", "ds/kube-flannel-ds", "--timeout=120s")
@@ -234,8 +234,11 @@ func (s *story) calicoPool(t *testing.T, cidr string) {
 	s.kubectl(t, "-n", "kube-system", "rollout", "status", "ds/calico-node", "--timeout=120s")
 }
 
-func (s *story) flannelImage(t *testing.T, image string) {
-	s.kubectl(t, "-n", "kube-flannel", "set", "image", "ds/kube-flannel-ds", "kube-flannel="+image)
+// unpullable has Flannel's image in a registry that a cloud node reaches and that is not there: the data centre's router.
+func (s *story) unpullable(t *testing.T) {
+	s.kubectl(t, "-n", "kube-flannel", "patch", "ds/kube-flannel-ds", "-p",
+		`{"spec":{"template":{"spec":{"containers":[{"name":"kube-flannel","image":"10.20.0.1:5000/flannel:absent","imagePullPolicy":"IfNotPresent"}]}}}}`)
+	s.kubectl(t, "-n", "kube-flannel", "delete", "pod", "--field-selector=spec.nodeName="+s.cloudNodes(t)[0], "--wait=false")
 }
 
 // setKey activates or disables the AccessKey in the Secret.

@@ -61,6 +61,7 @@ type question struct {
 	bad  string            // what the nodes with a problem have: "have the old kernel"
 	fix  string            // what the operator does about it; NODE becomes the first such node's name
 	ask  func(Node) string // a node's problem, "" for none
+	mend func(Node) string // what the operator does about that node, where fix cannot say it for all; nil: fix
 }
 
 // ofCloudNodes asks every cloud node. Without one there is nothing to judge.
@@ -76,20 +77,24 @@ func ofNodes(f Facts, noun string, which func([]Node) []Node, q question) Findin
 	if len(nodes) == 0 {
 		return NotApplicable("there is no " + noun + " yet")
 	}
-	var first string
+	var first *Node
 	var problems []string
-	for _, n := range nodes {
+	for i, n := range nodes {
 		if problem := q.ask(n); problem != "" {
 			problems = append(problems, n.Name+": "+problem)
-			if first == "" {
-				first = n.Name
+			if first == nil {
+				first = &nodes[i]
 			}
 		}
 	}
-	if len(problems) == 0 {
+	if first == nil {
 		return Pass(fmt.Sprintf("%s: %s", count(len(nodes), noun), q.good))
 	}
-	return Fail(fmt.Sprintf("%d of %s %s", len(problems), count(len(nodes), noun), q.bad), strings.ReplaceAll(q.fix, "NODE", first), capped(problems)...)
+	fix := q.fix
+	if q.mend != nil {
+		fix = q.mend(*first)
+	}
+	return Fail(fmt.Sprintf("%d of %s %s", len(problems), count(len(nodes), noun), q.bad), strings.ReplaceAll(fix, "NODE", first.Name), capped(problems)...)
 }
 
 // ofHosts asks what only a process on the node can see, on every cloud node. A node that nobody looked at makes the

@@ -69,14 +69,21 @@ func nodeForwarding(f Facts) Finding {
 
 func nodeMTU(f Facts) Finding {
 	usual := usualMTU(cloudNodes(f.Nodes.Value))
-	return ofHosts(f, question{good: fmt.Sprintf("links have MTU %d", usual), bad: fmt.Sprintf("have links with another MTU than %d", usual), fix: fmt.Sprintf("on NODE: ip link set dev LINK mtu %d", usual)}, func(h NodeFacts) string {
-		var other []string
-		for _, link := range slices.Sorted(maps.Keys(h.MTU)) {
-			if cardName.MatchString(link) && h.MTU[link] != usual {
-				other = append(other, fmt.Sprintf("%s has %d", link, h.MTU[link]))
-			}
+	other := func(h NodeFacts) []string {
+		return slices.DeleteFunc(slices.Sorted(maps.Keys(h.MTU)), func(link string) bool { return !cardName.MatchString(link) || h.MTU[link] == usual })
+	}
+	q := question{
+		good: fmt.Sprintf("links have MTU %d", usual), bad: fmt.Sprintf("have links with another MTU than %d", usual),
+		mend: func(n Node) string {
+			return fmt.Sprintf("on NODE: ip link set dev %s mtu %d", other(n.Facts.Value)[0], usual)
+		},
+	}
+	return ofHosts(f, q, func(h NodeFacts) string {
+		var said []string
+		for _, link := range other(h) {
+			said = append(said, fmt.Sprintf("%s has %d", link, h.MTU[link]))
 		}
-		return strings.Join(other, ", ")
+		return strings.Join(said, ", ")
 	})
 }
 

@@ -73,8 +73,9 @@ func nodeUdev(f Facts) Finding {
 func isTerwayConf(file string) bool { return strings.Contains(file, "terway") }
 
 func nodeCNIConf(f Facts) Finding {
-	return ofHosts(f, question{good: "Terway's configuration is the first", bad: "use another network plugin's configuration than Terway's", fix: "on NODE: rm the files of /etc/cni/net.d that sort before Terway's"}, func(h NodeFacts) string {
-		if len(h.CNIConfs) > 0 && !isTerwayConf(h.CNIConfs[0]) {
+	q := question{good: "Terway's configuration is the first", bad: "use another network plugin's configuration than Terway's", mend: removeConfs(beforeTerway)}
+	return ofHosts(f, q, func(h NodeFacts) string {
+		if len(beforeTerway(h.CNIConfs)) > 0 {
 			return fmt.Sprintf("%s is used of %s", h.CNIConfs[0], strings.Join(h.CNIConfs, ", "))
 		}
 		return ""
@@ -82,12 +83,36 @@ func nodeCNIConf(f Facts) Finding {
 }
 
 func nodeCNILeftovers(f Facts) Finding {
-	return ofHosts(f, question{good: "no other plugin's configuration is left", bad: "have configurations of other plugins", fix: "on NODE: rm the files of /etc/cni/net.d that are not Terway's"}, func(h NodeFacts) string {
-		if len(h.CNIConfs) == 0 || !isTerwayConf(h.CNIConfs[0]) {
+	q := question{good: "no other plugin's configuration is left", bad: "have configurations of other plugins", mend: removeConfs(othersConfs)}
+	return ofHosts(f, q, func(h NodeFacts) string {
+		if len(beforeTerway(h.CNIConfs)) > 0 {
 			return "" // check node-cni-conf says so
 		}
-		return strings.Join(slices.DeleteFunc(slices.Clone(h.CNIConfs), isTerwayConf), ", ")
+		return strings.Join(othersConfs(h.CNIConfs), ", ")
 	})
+}
+
+// beforeTerway are the configurations that the runtime would take before Terway's.
+func beforeTerway(confs []string) []string {
+	if at := slices.IndexFunc(confs, isTerwayConf); at >= 0 {
+		return confs[:at]
+	}
+	return confs
+}
+
+func othersConfs(confs []string) []string {
+	return slices.DeleteFunc(slices.Clone(confs), isTerwayConf)
+}
+
+// removeConfs is the command that takes some of a node's configurations away.
+func removeConfs(which func([]string) []string) func(Node) string {
+	return func(n Node) string {
+		command := "on NODE: rm"
+		for _, name := range which(n.Facts.Value.CNIConfs) {
+			command += " '/etc/cni/net.d/" + strings.ReplaceAll(name, "'", `'\''`) + "'"
+		}
+		return command
+	}
 }
 
 func nodeSeen(f Facts) Finding {
