@@ -115,7 +115,7 @@ var importers = map[string][]string{
 	"github.com/vishvananda/netlink":         {"pkg/node/datapath/kernel", "pkg/fakecloud/fabric", "pkg/testkit", "e2e/"},
 	"github.com/cilium/ebpf":                 {"pkg/node/datapath/bpf"},
 	"go.etcd.io/bbolt":                       {"pkg/node/ledger"},
-	"github.com/containernetworking/cni":     {"cmd/terway", "pkg/node/cni", "pkg/node/daemon", "e2e/"},
+	"github.com/containernetworking/cni":     {"pkg/node/cni", "pkg/node/daemon", "e2e/"},
 	"github.com/prometheus/client_golang":    {"pkg/node/daemon", "pkg/fakecloud/wire"},
 	"k8s.io/client-go":                       {"pkg/onectl/kube", "pkg/node/kube", "e2e/"},
 	"k8s.io/cli-runtime":                     {"pkg/onectl/", "cmd/onectl"},

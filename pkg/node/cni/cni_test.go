@@ -175,7 +175,7 @@ func TestReceiveRefusesWhatItCannotServe(t *testing.T) {
 		code   uint
 	}{
 		{"complete", func(*Request) {}, true, 0},
-		{"another version", func(r *Request) { r.Version = 2 }, true, CodeIncompatible},
+		{"another version", func(r *Request) { r.Version = Version + 1 }, true, CodeIncompatible},
 		{"unknown verb", func(r *Request) { r.Verb = "UPDATE" }, true, CodeInvalidArguments},
 		{"no descriptors", func(*Request) {}, false, CodeInvalidNetNS},
 		{"no container", func(r *Request) { r.ContainerID = "" }, true, CodeInvalidArguments},
@@ -192,11 +192,15 @@ func TestReceiveRefusesWhatItCannotServe(t *testing.T) {
 				sandbox = pipeSandbox(t)
 			}
 			got := refusal(t, func(conn *net.UnixConn) {
-				message, err := encode(r)
+				message, err := r.message().Encode()
 				if err != nil {
 					t.Error(err)
 				}
-				if _, _, err := conn.WriteMsgUnix(message, rightsOf(sandbox), nil); err != nil {
+				var rights []byte
+				if fds := sandbox.fds(); fds != nil {
+					rights = syscall.UnixRights(fds...)
+				}
+				if _, _, err := conn.WriteMsgUnix(message, rights, nil); err != nil {
 					t.Error(err)
 				}
 			})
@@ -242,7 +246,11 @@ func TestReceiveSurvivesRubbish(t *testing.T) {
 		"half a length":  func(c *net.UnixConn) { c.Write([]byte{0, 0}) },
 		"length only":    func(c *net.UnixConn) { c.Write(header(100)) },
 		"too long":       func(c *net.UnixConn) { c.Write(header(1 << 31)) },
-		"not JSON":       func(c *net.UnixConn) { c.Write(append(header(3), "abc"...)) },
+		"no request":     func(c *net.UnixConn) { c.Write(append(header(3), "abc"...)) },
+		"empty":          func(c *net.UnixConn) { c.Write(header(0)) },
+		"half JSON":      func(c *net.UnixConn) { c.Write(append(header(3), `{"v`...)) },
+		"half a field":   func(c *net.UnixConn) { c.Write(append(header(5), Version, 0, 0, 0, 9)) },
+		"more than said": func(c *net.UnixConn) { c.Write(append(header(1), Version, 0)) },
 		"one descriptor": func(c *net.UnixConn) { c.WriteMsgUnix(header(3), syscall.UnixRights(int(one.NetNS.Fd())), nil) },
 		"three descriptors": func(c *net.UnixConn) {
 			fd := int(one.NetNS.Fd())

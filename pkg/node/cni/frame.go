@@ -2,85 +2,65 @@ package cni
 
 import (
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
 	"syscall"
-)
 
-// maxMessage bounds what a peer may make the other side hold in memory. A GC names each of a node's attachments in a
-// hundred bytes or so.
-const maxMessage = 4 << 20
+	"github.com/onectl/onectl/pkg/node/cni/plugin"
+)
 
 // files is how many descriptors a Sandbox is.
 const files = 2
 
-// encode is message behind its length.
-func encode(message any) ([]byte, error) {
-	body, err := json.Marshal(message)
-	if err != nil {
-		return nil, fmt.Errorf("encode message: %w", err)
-	}
-	if len(body) > maxMessage {
-		return nil, fmt.Errorf("message has %d bytes, %d are the limit", len(body), maxMessage)
-	}
-	framed := binary.BigEndian.AppendUint32(make([]byte, 0, 4+len(body)), uint32(len(body)))
-	return append(framed, body...), nil
-}
+// firstRead is how much is asked for at first. All requests but those with a long configuration come whole.
+const firstRead = 4096
 
-// rightsOf is the control message that carries a sandbox's descriptors. They go with the first bytes, because a stream may
-// cut the rest anywhere.
-func rightsOf(sandbox Sandbox) []byte {
-	if sandbox.NetNS == nil || sandbox.Netlink == nil {
-		return nil
-	}
-	return syscall.UnixRights(int(sandbox.NetNS.Fd()), int(sandbox.Netlink.Fd()))
-}
-
-// decode reads one message. read is what was read of its length already.
-func decode(conn io.Reader, read []byte, into any) error {
-	header := make([]byte, 4)
-	n := copy(header, read)
-	if _, err := io.ReadFull(conn, header[n:]); err != nil {
-		if n > 0 {
-			return cutShort(err)
-		}
-		return err
-	}
-	size := binary.BigEndian.Uint32(header)
-	if size > maxMessage {
-		return fmt.Errorf("message of %d bytes announced, %d are the limit", size, maxMessage)
-	}
-	body := make([]byte, size)
-	if _, err := io.ReadFull(conn, body); err != nil {
-		return cutShort(err)
-	}
-	if err := json.Unmarshal(body, into); err != nil {
-		return fmt.Errorf("decode message: %w", err)
-	}
-	return nil
-}
-
-// receive reads one message, and the descriptors that came with it. The caller closes the Sandbox, also when there is an
-// error.
-func receive(conn *net.UnixConn, into any) (Sandbox, error) {
-	header := make([]byte, 4)
+// receive reads one message without its length, and the descriptors that came with it. The caller closes the Sandbox, also
+// when there is an error.
+func receive(conn *net.UnixConn) (body []byte, sandbox Sandbox, err error) {
+	first := make([]byte, firstRead)
 	rights := make([]byte, syscall.CmsgSpace(4*files))
-	n, oobn, flags, _, err := conn.ReadMsgUnix(header, rights)
+	n, oobn, flags, _, err := conn.ReadMsgUnix(first, rights)
 	if err != nil {
-		return Sandbox{}, err
+		return nil, Sandbox{}, err
 	}
 	if n == 0 {
-		return Sandbox{}, io.EOF
+		return nil, Sandbox{}, io.EOF
 	}
-	sandbox, err := sandboxFrom(rights[:oobn], flags)
-	if err != nil {
-		return sandbox, err
+	if sandbox, err = sandboxFrom(rights[:oobn], flags); err != nil {
+		return nil, sandbox, err
 	}
-	return sandbox, decode(conn, header[:n], into)
+	body, err = rest(conn, first, n)
+	return body, sandbox, err
+}
+
+// rest reads what is missing of a message whose first n bytes are in first.
+func rest(conn io.Reader, first []byte, n int) ([]byte, error) {
+	if n < 4 {
+		if _, err := io.ReadFull(conn, first[n:4]); err != nil {
+			return nil, cutShort(err)
+		}
+		n = 4
+	}
+	size := binary.BigEndian.Uint32(first)
+	if size > plugin.MaxMessage {
+		return nil, fmt.Errorf("message of %d bytes announced, %d are the limit", size, plugin.MaxMessage)
+	}
+	have := first[4:n]
+	if len(have) > int(size) {
+		return nil, fmt.Errorf("message of %d bytes announced, more came", size)
+	}
+	if len(have) == int(size) {
+		return have, nil
+	}
+	body := make([]byte, size)
+	if _, err := io.ReadFull(conn, body[copy(body, have):]); err != nil {
+		return nil, cutShort(err)
+	}
+	return body, nil
 }
 
 func cutShort(err error) error {

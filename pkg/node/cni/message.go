@@ -1,5 +1,7 @@
-// Package cni is what the CNI plugin and the node daemon say to each other: one request and one answer on a unix socket,
-// JSON behind a length, with two file descriptors beside an ADD or CHECK.
+// Package cni is what the CNI plugin and the node daemon say to each other, on the daemon's side: one request and one answer on
+// a unix socket, each behind its length, with two file descriptors beside an ADD or CHECK. The request is what the container
+// runtime said, word for word; it is judged here. The answer is the plugin's exit code and what it prints. The plugin's
+// side is package plugin.
 //
 // The descriptors are why the daemon needs neither SYS_ADMIN nor a view of the host's files: the plugin, which the
 // container runtime starts as root on the host, enters the pod's network namespace, opens a routing socket there, and
@@ -10,13 +12,15 @@ import (
 	"encoding/json"
 	"os"
 	"strings"
+
+	"github.com/onectl/onectl/pkg/node/cni/plugin"
 )
 
 // Version is the version of the messages. A daemon refuses a request of another one and says so.
-const Version = 1
+const Version = plugin.Version
 
 // DefaultSocket is where the daemon listens unless the plugin's configuration has another path under "socket".
-const DefaultSocket = "/var/run/eni/terway.sock"
+const DefaultSocket = plugin.DefaultSocket
 
 // Verb is what a request asks for, in the words of the CNI specification.
 type Verb string
@@ -32,13 +36,13 @@ const (
 
 // Request is what the plugin was asked by the container runtime.
 type Request struct {
-	Version     int             `json:"version"`
-	Verb        Verb            `json:"verb"`
-	ContainerID string          `json:"containerID,omitempty"` // of the sandbox; empty with STATUS and GC
-	NetNS       string          `json:"netns,omitempty"`       // path on the host; a DEL may come without
-	IfName      string          `json:"ifName,omitempty"`
-	Args        Args            `json:"args"`
-	Config      json.RawMessage `json:"config,omitempty"` // the plugin's configuration as it came on standard input
+	Version     int // of the message
+	Verb        Verb
+	ContainerID string // of the sandbox; empty with STATUS and GC
+	NetNS       string // path on the host; a DEL may come without
+	IfName      string
+	Args        Args
+	Config      json.RawMessage // the plugin's configuration as it came on standard input
 }
 
 // Owner is the attachment's name: "containerID/ifName".
@@ -46,9 +50,14 @@ func (r Request) Owner() string { return r.ContainerID + "/" + r.IfName }
 
 // Args is what kubelet adds about the pod. Every field may be empty when something else than kubelet asks.
 type Args struct {
-	PodNamespace string `json:"podNamespace,omitempty"`
-	PodName      string `json:"podName,omitempty"`
-	PodUID       string `json:"podUID,omitempty"`
+	PodNamespace string
+	PodName      string
+	PodUID       string
+}
+
+// String is a as kubelet writes it in CNI_ARGS.
+func (a Args) String() string {
+	return "K8S_POD_NAMESPACE=" + a.PodNamespace + ";K8S_POD_NAME=" + a.PodName + ";K8S_POD_UID=" + a.PodUID
 }
 
 // ParseArgs reads CNI_ARGS, "K8S_POD_NAMESPACE=default;K8S_POD_NAME=web-0;…". Keys it does not know are left out.
@@ -70,8 +79,9 @@ func ParseArgs(text string) Args {
 
 // Reply answers a request: a result for ADD, nothing for the other verbs, or an error.
 type Reply struct {
-	Result json.RawMessage `json:"result,omitempty"` // in the CNI version that the request's configuration asks for
-	Error  *Error          `json:"error,omitempty"`
+	Version int             // of the request's message; 0 is Version
+	Result  json.RawMessage // in the CNI version that the request's configuration asks for
+	Error   *Error
 }
 
 // Error codes of the CNI specification, section "Error".

@@ -1,7 +1,6 @@
-package cni
+package plugin
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -13,17 +12,21 @@ import (
 
 func TestOpenSandboxOpensTheSocketInside(t *testing.T) {
 	path := newNamespace(t)
-	sandbox, err := OpenSandbox(path)
+	fds, err := OpenSandbox(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer sandbox.Close()
+	defer func() { unix.Close(fds[0]); unix.Close(fds[1]) }()
+	var handed, named unix.Stat_t
+	if err := unix.Fstat(fds[0], &handed); err != nil || unix.Stat(path, &named) != nil || handed.Ino != named.Ino {
+		t.Errorf("the namespace handed over is another: inode %d, not %d: %v", handed.Ino, named.Ino, err)
+	}
 	want, err := os.Stat(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	// SIOCGSKNS gives the namespace that a socket is in (socket(7) has no page for it; net/socket.c).
-	fd, err := unix.IoctlRetInt(int(sandbox.Netlink.Fd()), unix.SIOCGSKNS)
+	fd, err := unix.IoctlRetInt(fds[1], unix.SIOCGSKNS)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,9 +52,8 @@ func TestOpenSandboxRefusesItsOwnNamespaceAndWhatIsNone(t *testing.T) {
 		plain + "-absent":   "no such file",
 	} {
 		_, err := OpenSandbox(path)
-		var known *Error
-		if !errors.As(err, &known) || known.Code != CodeInvalidNetNS || !strings.Contains(known.Msg, says) {
-			t.Errorf("OpenSandbox(%s) = %v, want code %d and %q", path, err, CodeInvalidNetNS, says)
+		if err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("OpenSandbox(%s) = %v, want %q", path, err, says)
 		}
 	}
 }

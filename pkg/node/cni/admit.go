@@ -1,0 +1,118 @@
+package cni
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/containernetworking/cni/pkg/types"
+	"github.com/containernetworking/cni/pkg/utils"
+	"github.com/containernetworking/cni/pkg/version"
+
+	"github.com/onectl/onectl/pkg/node/cni/plugin"
+)
+
+// admit judges what a container runtime said, as the CNI project's own plugins do (its package skel), in the same order and with
+// the same codes: variables, configuration, version, and for what needs one the network namespace.
+func admit(m plugin.Message, sandbox Sandbox) (Request, error) {
+	r := Request{Version: int(m.Version), Verb: Verb(m.Command), ContainerID: m.ContainerID, NetNS: m.NetNS, IfName: m.IfName,
+		Args: ParseArgs(m.Args), Config: m.Config}
+	if err := admitVariables(m); err != nil {
+		return r, err
+	}
+	if err := admitConfig(r.Verb, m.Config); err != nil {
+		return r, err
+	}
+	if r.Verb != Add && r.Verb != Check {
+		return r, nil
+	}
+	if m.Problem != "" {
+		return r, &Error{Code: CodeInvalidNetNS, Msg: fmt.Sprintf("open network namespace %s: %s; the container runtime makes another sandbox when kubelet tries again", m.NetNS, m.Problem)}
+	}
+	if sandbox.NetNS == nil || sandbox.Netlink == nil {
+		return r, &Error{Code: CodeInvalidNetNS, Msg: fmt.Sprintf("%s came without the pod's network namespace", m.Command)}
+	}
+	return r, nil
+}
+
+func admitVariables(m plugin.Message) error {
+	var missing []string
+	need := func(name, value string) {
+		if value == "" {
+			missing = append(missing, name)
+		}
+	}
+	switch Verb(m.Command) {
+	case Add, Check:
+		need("CNI_CONTAINERID", m.ContainerID)
+		need("CNI_NETNS", m.NetNS)
+		need("CNI_IFNAME", m.IfName)
+	case Del:
+		need("CNI_CONTAINERID", m.ContainerID)
+		need("CNI_IFNAME", m.IfName)
+	case Status, GC:
+		need("CNI_PATH", m.Path)
+		return missingError(m.Command, missing)
+	default:
+		return &Error{Code: CodeInvalidArguments, Msg: fmt.Sprintf("verb %q is unknown", m.Command)}
+	}
+	need("CNI_PATH", m.Path)
+	if err := missingError(m.Command, missing); err != nil {
+		return err
+	}
+	if err := foreign(utils.ValidateContainerID(m.ContainerID)); err != nil {
+		return err
+	}
+	return foreign(utils.ValidateInterfaceName(m.IfName))
+}
+
+func missingError(command string, missing []string) error {
+	if len(missing) == 0 {
+		return nil
+	}
+	return &Error{Code: CodeInvalidArguments, Msg: fmt.Sprintf("%s needs the variables %s, which the container runtime did not set", command, strings.Join(missing, ", "))}
+}
+
+// supported is the versions of the specification that the daemon's results can have, which the plugin tells on VERSION.
+func supported() version.PluginInfo {
+	return version.PluginSupports("0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0")
+}
+
+// admitConfig judges the configuration's name and version. CHECK came with 0.4.0, STATUS and GC with 1.1.0.
+func admitConfig(verb Verb, config []byte) error {
+	var keys struct {
+		Name       string `json:"name"`
+		CNIVersion string `json:"cniVersion"`
+	}
+	if err := json.Unmarshal(config, &keys); err != nil {
+		return &Error{Code: CodeDecoding, Msg: fmt.Sprintf("read the network configuration: %v; look at the runtime's file in /etc/cni/net.d", err)}
+	}
+	if err := foreign(utils.ValidateNetworkName(keys.Name)); err != nil {
+		return err
+	}
+	if keys.CNIVersion == "" {
+		keys.CNIVersion = "0.1.0" // as ConfigDecoder of the library reads it
+	}
+	least := map[Verb]string{Check: "0.4.0", Status: "1.1.0", GC: "1.1.0"}[verb]
+	if least != "" {
+		enough, err := version.GreaterThanOrEqualTo(keys.CNIVersion, least)
+		if err != nil {
+			return &Error{Code: CodeDecoding, Msg: fmt.Sprintf("cniVersion %q: %v", keys.CNIVersion, err)}
+		}
+		if !enough {
+			return &Error{Code: CodeIncompatible, Msg: fmt.Sprintf("cniVersion %s does not allow %s, %s does", keys.CNIVersion, verb, least)}
+		}
+	}
+	if err := new(version.Reconciler).Check(keys.CNIVersion, supported()); err != nil {
+		return &Error{Code: CodeIncompatible, Msg: "incompatible CNI versions", Details: err.Details()}
+	}
+	return nil
+}
+
+// foreign is the library's error as ours.
+func foreign(err *types.Error) error {
+	if err == nil {
+		return nil
+	}
+	return &Error{Code: err.Code, Msg: err.Msg, Details: err.Details}
+}
