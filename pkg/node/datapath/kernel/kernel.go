@@ -77,7 +77,13 @@ func (k *Kernel) open() error {
 	if err != nil {
 		return err
 	}
-	k.reaper = newReaper(s)
+	k.reaper = newReaper(s, k.linkEvents)
+	for range vanishing {
+		if s, err = openSocket(&k.requests); err != nil {
+			return err
+		}
+		k.reaper.spare <- s
+	}
 	return nil
 }
 
@@ -88,7 +94,7 @@ func (k *Kernel) Close() error {
 		errs = append(errs, (<-k.hosts).close())
 	}
 	if k.reaper != nil {
-		errs = append(errs, k.reaper.socket.close())
+		errs = append(errs, k.reaper.close())
 	}
 	if k.netns != nil {
 		errs = append(errs, k.netns.Close())

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 
 	"github.com/onectl/onectl/pkg/node/datapath"
@@ -20,8 +21,8 @@ const batchSize = 64
 // It needs no namespace. What is absent is no error, so DEL may repeat, and a link of that name with another container's
 // alias stays. The rules go in any case, so the pod's address must not have been given to another pod yet.
 //
-// It blocks for one of the kernel's grace periods, some 20 ms. Deletions that come in meanwhile are then done in one request
-// that all of their callers wait for: links share a grace period when they go together.
+// It returns when the links are gone; the kernel frees their memory some 20 ms later. Deletions that come in while another
+// one works are then done in one request that all of their callers wait for.
 func (k *Kernel) Remove(ctx context.Context, host datapath.NetNS) error {
 	if err := k.reaper.remove(ctx, host); err != nil {
 		return fmt.Errorf("remove %s: %w", subject(host), err)
@@ -38,8 +39,11 @@ func subject(n datapath.NetNS) string {
 
 // reaper deletes links, several at a time. There is no goroutine of its own: of those who wait, one does the work.
 type reaper struct {
-	turn   chan struct{} // holds one token; its holder may use socket and close the open round
-	socket *socket
+	turn      chan struct{} // holds one token; its holder may use socket and close the open round
+	socket    *socket
+	subscribe func() (*os.File, error) // opens a socket that gets the host's link events
+	spare     chan *socket             // for deletions whose acknowledgement nobody waits for
+	pending   sync.WaitGroup           // those deletions
 
 	mu   sync.Mutex
 	open *round // gathers who comes next; nil: none has come
@@ -52,7 +56,19 @@ type round struct {
 	err   error
 }
 
-func newReaper(s *socket) *reaper { return &reaper{turn: make(chan struct{}, 1), socket: s} }
+func newReaper(s *socket, subscribe func() (*os.File, error)) *reaper {
+	return &reaper{turn: make(chan struct{}, 1), socket: s, subscribe: subscribe, spare: make(chan *socket, vanishing)}
+}
+
+// close waits for the deletions under way.
+func (r *reaper) close() error {
+	r.pending.Wait()
+	errs := []error{r.socket.close()}
+	for len(r.spare) > 0 {
+		errs = append(errs, (<-r.spare).close())
+	}
+	return errors.Join(errs...)
+}
 
 func (r *reaper) remove(ctx context.Context, host datapath.NetNS) error {
 	mine := r.join(&host)
@@ -104,11 +120,11 @@ func (r *reaper) closeRound() []datapath.NetNS {
 	return hosts
 }
 
-// run deletes what hosts have. First it asks which links there are, since a name may have gone to another sandbox; then it
-// moves them to one group and deletes that group.
+// run deletes what hosts have. First it asks which links there are, since a name may have gone to another sandbox, and takes
+// the rules away; then it moves the links to one group and deletes that group.
 func (r *reaper) run(ctx context.Context, hosts []datapath.NetNS) error {
 	var links []datapath.Link
-	var messages []message
+	var rules, groups []message
 	for _, host := range hosts {
 		for _, l := range host.Links {
 			if l.Group == datapath.Group {
@@ -116,40 +132,44 @@ func (r *reaper) run(ctx context.Context, hosts []datapath.NetNS) error {
 			}
 		}
 		for _, rule := range host.Rules {
-			messages = append(messages, deleteRule(rule))
+			rules = append(rules, deleteRule(rule))
 		}
 	}
-	indexes, err := r.present(ctx, links)
-	errs := []error{err}
+	indexes, err := r.present(ctx, links, rules)
+	if len(indexes) == 0 {
+		return err
+	}
 	for _, index := range indexes {
-		messages = append(messages, setGroup(index, doomed))
+		groups = append(groups, setGroup(index, doomed))
 	}
-	if len(indexes) > 0 {
-		messages = append(messages, deleteGroup(doomed))
+	errs := []error{err}
+	for len(groups) >= batchSize {
+		errs = append(errs, r.socket.do(ctx, groups[:batchSize]))
+		groups = groups[batchSize:]
 	}
-	return errors.Join(append(errs, inBatches(ctx, r.socket, messages))...)
+	return errors.Join(append(errs, r.vanish(ctx, indexes, append(groups, deleteGroup(doomed))))...)
 }
 
-// present is the indexes of those links that exist and belong to the sandbox that is meant.
-func (r *reaper) present(ctx context.Context, links []datapath.Link) (indexes []int, err error) {
+// present is the indexes of those links that exist and belong to the sandbox that is meant. The rules go on the way.
+func (r *reaper) present(ctx context.Context, links []datapath.Link, rules []message) (indexes []int, err error) {
+	messages := make([]message, 0, len(links)+len(rules))
+	for _, l := range links {
+		messages = append(messages, getLink(l.Name, 0))
+	}
+	messages = append(messages, rules...)
 	var errs []error
-	for len(links) > 0 {
-		n := min(batchSize, len(links))
-		messages := make([]message, 0, n)
-		for _, l := range links[:n] {
-			messages = append(messages, getLink(l.Name, 0))
-		}
-		replies, failed := r.socket.run(ctx, messages)
+	for from := 0; from < len(messages); from += batchSize {
+		replies, failed := r.socket.run(ctx, messages[from:min(from+batchSize, len(messages))])
 		errs = append(errs, failed...)
 		for i, reply := range replies {
-			if reply == nil {
+			if reply == nil || from+i >= len(links) {
 				continue
 			}
-			if found := parseLink(reply); found.ours() && (links[i].Alias == "" || found.Alias == "" || found.Alias == links[i].Alias) {
+			meant, found := links[from+i], parseLink(reply)
+			if found.ours() && (meant.Alias == "" || found.Alias == "" || found.Alias == meant.Alias) {
 				indexes = append(indexes, found.index)
 			}
 		}
-		links = links[n:]
 	}
 	return indexes, errors.Join(errs...)
 }

@@ -15,8 +15,7 @@ import (
 // link events, not by asking again and again, until ctx ends. Any type of link will do, but never one of our veths. Of several
 // it is the one with the lowest index: a VLAN or macvlan device repeats the MAC of the device it was made on.
 func (k *Kernel) LinkByMAC(ctx context.Context, mac string) (name string, index, mtu int, err error) {
-	var events *os.File
-	err = k.inside(func() (err error) { events, err = subscribe(); return err })
+	events, err := k.linkEvents()
 	if err != nil {
 		return "", 0, 0, fmt.Errorf("wait for link with MAC %s: %w", mac, err)
 	}
@@ -63,6 +62,12 @@ func (k *Kernel) linkWithMAC(ctx context.Context, mac string) (best *link, err e
 		}
 	}
 	return best, err
+}
+
+// linkEvents is subscribe in the host's namespace.
+func (k *Kernel) linkEvents() (events *os.File, err error) {
+	err = k.inside(func() (err error) { events, err = subscribe(); return err })
+	return events, err
 }
 
 // subscribe opens a socket that gets link events. Subscribing comes before looking, so no link can appear in between unseen.
