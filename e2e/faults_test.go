@@ -86,9 +86,8 @@ func bgpFaults() []fault {
 func hostFaults() []fault {
 	return []fault{
 		{
-			name: "the AccessKey is disabled", red: []string{"addon-key-valid"}, fix: "onectl ram-user",
-			cause: func(s *story, t *testing.T) { s.setKey(t, "Inactive") },
-			mend:  func(s *story, t *testing.T) { s.setKey(t, "Active") },
+			name: "the AccessKey is disabled", red: []string{"addon-key-valid"}, fix: "&& onectl ram-user grant --addon terway-eniip",
+			cause: (*story).disableKey,
 		},
 		{
 			name: "a right is taken away", red: []string{"addon-rights"}, fix: "onectl ram-user grant --addon terway-eniip",
@@ -241,15 +240,15 @@ func (s *story) unpullable(t *testing.T) {
 	s.kubectl(t, "-n", "kube-flannel", "delete", "pod", "--field-selector=spec.nodeName="+s.cloudNodes(t)[0], "--wait=false")
 }
 
-// setKey activates or disables the AccessKey in the Secret.
-func (s *story) setKey(t *testing.T, status string) {
+// disableKey disables the AccessKey in the Secret.
+func (s *story) disableKey(t *testing.T) {
 	t.Helper()
 	id := s.kubectl(t, "-n", "kube-system", "get", "secret", "alibaba-addon-secret", "-o", `go-template={{index .data "access-key-id" | base64decode}}`)
 	summary, err := s.lab.Cloud().Summary(t.Context())
 	must(t, err)
 	for _, user := range summary.Users {
 		if slices.ContainsFunc(user.Keys, func(k fakecloud.KeyView) bool { return k.ID == id }) {
-			s.aliyun(t, fmt.Sprintf("ram UpdateAccessKey --UserName %s --UserAccessKeyId %s --Status %s", user.Name, id, status))
+			s.aliyun(t, fmt.Sprintf("ram UpdateAccessKey --UserName %s --UserAccessKeyId %s --Status Inactive", user.Name, id))
 			return
 		}
 	}

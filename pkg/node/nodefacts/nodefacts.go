@@ -22,7 +22,7 @@ type Facts struct {
 	RPFilterAll            int            `json:"rpFilterAll"`            // net.ipv4.conf.all.rp_filter: 0 off, 1 strict, 2 loose
 	RPFilterDefault        int            `json:"rpFilterDefault"`        // the same of links that come
 	IPForward              bool           `json:"ipForward"`              // net.ipv4.ip_forward
-	MTU                    map[string]int `json:"mtu,omitempty"`          // of each of Links, in bytes
+	MTU                    map[string]int `json:"mtu,omitempty"`          // in bytes, of each of Links, and of the pod's link that has the largest
 	Networkd               bool           `json:"networkd"`               // systemd-networkd runs
 	NetworkManager         bool           `json:"networkManager"`         // NetworkManager runs
 	NetworkdManagesForeign bool           `json:"networkdManagesForeign"` // systemd-networkd runs, and removes routes or rules that are not its own
@@ -82,31 +82,44 @@ func (r *reader) number(path string) int {
 	return value
 }
 
-// links reads every link but the host ends of pods' links, of which a node has hundreds that are all alike.
+// links reads every link. Of the host ends of pods' links, of which a node has hundreds that are all alike, only the one
+// with the largest MTU is kept: it says what pods may send.
 func (r *reader) links() {
 	entries, err := fs.ReadDir(r.kernel, "sys/class/net")
 	if err != nil {
 		r.problem("read /sys/class/net: %v", cause(err))
 		return
 	}
+	pod, most := "", 0
 	for _, entry := range entries {
 		name := entry.Name()
-		if isPodLink(name) {
-			continue
+		mtu, ok := r.mtu(name)
+		switch {
+		case !ok:
+		case !isPodLink(name):
+			r.facts.Links = append(r.facts.Links, name)
+			r.facts.MTU[name] = mtu
+		case mtu > most:
+			pod, most = name, mtu
 		}
-		data, err := fs.ReadFile(r.kernel, "sys/class/net/"+name+"/mtu")
-		if err != nil {
-			continue // bonding_masters is a file there, and links come and go
-		}
-		mtu, err := strconv.Atoi(strings.TrimSpace(string(data)))
-		if err != nil {
-			r.problem("read /sys/class/net/%s/mtu: %v", name, err)
-			continue
-		}
-		r.facts.Links = append(r.facts.Links, name)
-		r.facts.MTU[name] = mtu
+	}
+	if pod != "" {
+		r.facts.MTU[pod] = most
 	}
 	slices.Sort(r.facts.Links)
+}
+
+// mtu is a link's, ok false when there is none of that name: bonding_masters is a file there, and links come and go.
+func (r *reader) mtu(link string) (mtu int, ok bool) {
+	data, err := fs.ReadFile(r.kernel, "sys/class/net/"+link+"/mtu")
+	if err != nil {
+		return 0, false
+	}
+	mtu, err = strconv.Atoi(strings.TrimSpace(string(data)))
+	if err != nil {
+		r.problem("read /sys/class/net/%s/mtu: %v", link, err)
+	}
+	return mtu, err == nil
 }
 
 // isPodLink knows the names that CNI plugins give to host ends: Calico and Terway, the reference plugins, Cilium.

@@ -34,7 +34,7 @@ func kernelFiles(more map[string]string) fstest.MapFS {
 		"sys/class/net/eth0/mtu":                    "1500\n",
 		"sys/class/net/eth1/mtu":                    "8500\n",
 		"sys/class/net/bonding_masters":             "bond0\n",
-		"sys/class/net/cali0123456789a/mtu":         "1500\n",
+		"sys/class/net/cali0123456789a/mtu":         "1450\n",
 		"sys/class/net/veth1a2b/mtu":                "1500\n",
 	}
 	maps.Copy(files, more)
@@ -57,7 +57,7 @@ func TestReadSaysWhatANodeIs(t *testing.T) {
 	})
 	want := Facts{
 		Kernel: "6.1.0-18-amd64", RPFilterAll: 1, RPFilterDefault: 2, IPForward: true,
-		MTU: map[string]int{"lo": 65536, "eth0": 1500, "eth1": 8500}, Links: []string{"eth0", "eth1", "lo"},
+		MTU: map[string]int{"lo": 65536, "eth0": 1500, "eth1": 8500, "veth1a2b": 1500}, Links: []string{"eth0", "eth1", "lo"},
 		Networkd: true, NetworkManager: true, NetworkdManagesForeign: true, HasClsactBPF: true, Clock: at(),
 		UdevENIRules: []string{"/etc/udev/rules.d/61-eni.rules", "/usr/lib/udev/rules.d/60-net.rules"},
 		CNIConfs:     []string{"05-cilium.conf", "10-terway.conflist"},
