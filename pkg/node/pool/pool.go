@@ -95,6 +95,7 @@ type Pool struct {
 	waiters  []*waiter          // owned by Run, oldest first
 	holders  map[string]*holder // owned by Run
 	marks    Marks
+	watch    *watch
 	rand     *rand.Rand
 	groups   []string        // security groups of the instance's primary ENI
 	deleted  map[string]bool // ENIs deleted since the reading in flight began
@@ -120,6 +121,7 @@ func New(opts Options) *Pool {
 		done:     make(chan struct{}),
 		holders:  map[string]*holder{},
 		marks:    opts.Config.marks(opts.Limits),
+		watch:    &watch{cloud: opts.Cloud, clock: opts.Clock},
 		rand:     opts.Rand,
 	}
 	if p.rand == nil {

@@ -203,27 +203,25 @@ func (p *Pool) detach(ctx context.Context, eni cloud.ENI) (now cloud.ENI, gone b
 	return *found, false, nil
 }
 
-// await looks at an ENI until it has the wanted status, or neither that nor the passing one; nil when there is no such
-// ENI. Right after the call an ENI may still show the status from before it, so that is borne for a moment.
+// await looks at an ENI, together with all other steps that do, until it has the wanted status, or neither that nor the
+// passing one; nil when there is no such ENI. Right after the call an ENI may still show the status from before it, so that
+// is borne for a moment.
 func (p *Pool) await(ctx context.Context, id string, want, passing cloud.ENIStatus) (*cloud.ENI, error) {
 	began := p.opts.Clock.Now()
 	for {
-		found, err := p.opts.Cloud.DescribeENIs(ctx, cloud.ENIFilter{IDs: []string{id}})
+		found, err := p.watch.look(ctx, id, pollEvery)
 		elapsed := p.opts.Clock.Now().Sub(began)
 		switch {
+		case ctx.Err() != nil:
+			return nil, context.Cause(ctx)
 		case err != nil && (elapsed > pollTimeout || !cloud.KindOf(err).Retryable()):
 			return nil, err
-		case err == nil && len(found) == 0:
+		case err == nil && found == nil:
 			return nil, nil
-		case err == nil && (found[0].Status == want || found[0].Status != passing && elapsed > pollBear):
-			return &found[0], nil
+		case err == nil && (found.Status == want || found.Status != passing && elapsed > pollBear):
+			return found, nil
 		case err == nil && elapsed > pollTimeout:
 			return nil, &cloud.Error{Op: "DescribeNetworkInterfaces", Resource: id, Message: fmt.Sprintf("still %s after %v", passing, pollTimeout), Kind: cloud.Unavailable}
-		}
-		select {
-		case <-p.opts.Clock.After(pollEvery):
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
 		}
 	}
 }

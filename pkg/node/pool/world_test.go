@@ -145,6 +145,7 @@ func (w *world) pods(n int, within time.Duration) []error {
 // atRest checks what must hold when nothing has happened for long: the cloud's addresses are the pool's, held or idle;
 // nothing hangs; no surplus that could be given back.
 func (w *world) atRest() {
+	synctest.Wait() // the status comes a moment after the answers
 	st := w.pool.Status()
 	cloudHas := w.cloud.ours()
 	inCloud := 0
