@@ -2,6 +2,7 @@ package pool
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -27,8 +28,13 @@ type world struct {
 	ledger map[string]Lease // what pods hold
 	broken []string         // what must never have happened
 
+	bookless bool // the next start finds no ledger
+	dieAt    int  // the point at which the next life ends; 0: none
+
 	pool *Pool
-	stop func()
+	life *mortal
+	stop func() // tells the daemon to end and waits for it
+	kill func() // kill -9
 }
 
 func newWorld() *world {
@@ -56,26 +62,34 @@ func (w *world) start() {
 	w.mu.Lock()
 	var held []Holding
 	for owner, l := range w.ledger {
-		held = append(held, Holding{Owner: owner, ENI: l.ENI.ID, IPv4: l.IPv4})
+		h := Holding{Owner: owner, ENI: l.ENI.ID, IPv4: l.IPv4}
+		if w.bookless { // what the kernel shows: whose an address is, not on which ENI
+			h.ENI = ""
+		}
+		held = append(held, h)
 	}
+	w.bookless = false
 	w.mu.Unlock()
 	w.seed++
+	ctx, cancel := context.WithCancel(context.Background())
+	w.life = &mortal{w: w, die: cancel, dieAt: w.dieAt}
+	w.dieAt = 0
 	w.pool = New(Options{
-		Cloud: w.cloud, Host: w.host, Journal: w.journal, Config: w.config, Held: held,
+		Cloud: mortalCloud{w.life}, Host: mortalHost{w.life}, Journal: mortalJournal{w.life}, Config: w.config, Held: held,
 		Instance: cloud.Instance{ID: "i-1", ZoneID: "z", VPCID: "vpc-1", VSwitchID: "vsw-a"},
 		Limits:   cloud.InstanceType{ENIs: w.cloud.slots + 1, IPv4PerENI: w.cloud.perENI},
 		Rand:     rand.New(rand.NewPCG(w.seed, 1)),
 	})
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error)
-	pool := w.pool
-	go func() { ended <- pool.Run(ctx) }()
+	ended := make(chan error, 1)
+	pool, life := w.pool, w.life
+	go func() { ended <- pool.Run(ctx); close(ended) }()
 	w.stop = func() {
 		cancel()
-		if err := <-ended; err != nil {
+		if err := <-ended; err != nil && !errors.Is(err, errKilled) {
 			w.fail("Run: %v", err)
 		}
 	}
+	w.kill = func() { life.kill(); w.stop() }
 }
 
 func (w *world) fail(format string, args ...any) {
