@@ -122,9 +122,9 @@ func (n *node) assemble(ctx context.Context, book *ledger.Ledger, k *kernel.Kern
 	poolConfig, limits := daemon.PoolConfig(n.config.eni, instance, n.limits.Find(ctx, instance.Type))
 	n.logger.Info("instance", "instance", instance.ID, "type", instance.Type, "zone", instance.ZoneID, "podENIs", limits.ENIs-1)
 
-	records, err := book.All()
+	records, err := n.records(ctx, book, namespaces{k})
 	if err != nil {
-		return fmt.Errorf("%w; drain the node, move the ledger away and start terwayd again", err)
+		return err
 	}
 	slots, err := daemon.OpenSlots(filepath.Join(n.stateDir, "eni-slots.json"))
 	if err != nil {

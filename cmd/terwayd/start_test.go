@@ -114,3 +114,28 @@ func TestStartsOnALedgerOfSandboxesThatAreGone(t *testing.T) {
 	}
 	s.ping(s.host, ip)
 }
+
+// Without its ledger the daemon finds running pods in the kernel: they keep network and address, and nobody else gets it.
+func TestStartsWithoutItsLedgerAndRunningPodsKeepTheirNetwork(t *testing.T) {
+	s := newStand(t, setup{})
+	s.startReady()
+	p := s.pod("sandbox-1", "web-0")
+	ip := s.add(p)
+	s.kill()
+	s.must(os.Remove(s.path("state", "ledger.db")))
+	s.startReady()
+	if err := s.check(p); err != nil {
+		t.Errorf("CHECK after the ledger was lost: %v", err)
+	}
+	s.ping(s.peer, ip)
+	if other := s.add(s.pod("sandbox-2", "web-1")); other == ip {
+		t.Errorf("%s was granted again", ip)
+	}
+	if again := s.add(p); again != ip {
+		t.Errorf("repeated ADD gave %s, the pod has %s", again, ip)
+	}
+	s.must(s.del(p))
+	if used := s.gauge("terway_resource_pool_used_count"); used != 1 {
+		t.Errorf("%v addresses in use after DEL", used)
+	}
+}

@@ -88,7 +88,7 @@ func (n namespaces) Owned(ctx context.Context) ([]daemon.Attachment, error) {
 	owned, err := n.Kernel.Owned(ctx)
 	all := make([]daemon.Attachment, 0, len(owned))
 	for _, o := range owned {
-		all = append(all, daemon.Attachment{ContainerID: o.ContainerID, IfName: o.IfName, HostIf: o.HostIf})
+		all = append(all, daemon.Attachment{ContainerID: o.ContainerID, IfName: o.IfName, HostIf: o.HostIf, IPv4: o.IPv4, IPv6: o.IPv6})
 	}
 	return all, err
 }

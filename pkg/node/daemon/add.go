@@ -29,6 +29,9 @@ func (d *Daemon) add(ctx context.Context, r cni.Request, sandbox cni.Sandbox, st
 	if held, found := d.record(wanted.Owner()); found {
 		if kept, err := d.repeat(ctx, held, sandbox); err != nil || kept {
 			steps.done("repeat")
+			if now, found := d.record(held.Owner()); found {
+				held = now // it may have been completed
+			}
 			return d.answer(ctx, r, held, err)
 		}
 	}
@@ -91,6 +94,10 @@ func (d *Daemon) establish(ctx context.Context, r ledger.Record, sandbox cni.San
 func (d *Daemon) repeat(ctx context.Context, r ledger.Record, sandbox cni.Sandbox) (bool, error) {
 	if d.vanished(r.Owner()) {
 		return false, d.remove(ctx, r)
+	}
+	r, err := d.located(ctx, r)
+	if err != nil {
+		return false, err
 	}
 	host, pod, err := d.content(ctx, r)
 	if err != nil {

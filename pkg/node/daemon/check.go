@@ -26,6 +26,9 @@ func (d *Daemon) check(ctx context.Context, r cni.Request, sandbox cni.Sandbox, 
 	}
 	defer unlock()
 	steps.done("wait")
+	if known, err = d.located(ctx, known); err != nil {
+		return err
+	}
 	host, pod, err := d.content(ctx, known)
 	if err != nil {
 		return err

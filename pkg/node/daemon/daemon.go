@@ -53,6 +53,7 @@ type Kernel interface {
 type Attachment struct {
 	ContainerID, IfName string
 	HostIf              string
+	IPv4, IPv6          netip.Addr // what the host routes to it; the zero Addr: nothing
 }
 
 // Owner is the attachment's key in pool and ledger: "containerID/ifName".

@@ -135,7 +135,8 @@ func (l *fakeLedger) Delete(owner string) error {
 // fakeKernel keeps host veths by name, with whose they are, as the kernel does.
 type fakeKernel struct {
 	*script
-	links       map[string]string // host veth to alias
+	links       map[string]string     // host veth to alias
+	routed      map[string]netip.Addr // alias to the address routed there
 	differences []string
 	enis        []string // what ApplyHost was given, as commands
 }
@@ -147,6 +148,10 @@ func (k *fakeKernel) Add(_ context.Context, _ cni.Sandbox, host, _ datapath.NetN
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.links[host.Links[0].Name] = host.Links[0].Alias
+	if k.routed == nil {
+		k.routed = map[string]netip.Addr{}
+	}
+	k.routed[host.Links[0].Alias] = host.Routes[0].Dst.Addr()
 	return nil
 }
 
@@ -181,7 +186,7 @@ func (k *fakeKernel) Owned(context.Context) ([]Attachment, error) {
 	var all []Attachment
 	for name, alias := range k.links {
 		dir, ifName := filepath.Split(alias[len(datapath.AliasPrefix):])
-		all = append(all, Attachment{ContainerID: filepath.Clean(dir), IfName: ifName, HostIf: name})
+		all = append(all, Attachment{ContainerID: filepath.Clean(dir), IfName: ifName, HostIf: name, IPv4: k.routed[alias]})
 	}
 	return all, k.fail["kernel.Owned"]
 }

@@ -40,7 +40,7 @@ func (d *Daemon) Sweep(ctx context.Context) {
 func (d *Daemon) sweepOnce(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, sweepEvery)
 	defer cancel()
-	repaired := d.opts.ENIs.Repair(ctx)
+	repaired := errors.Join(d.opts.ENIs.Repair(ctx), d.complete(ctx))
 	now, err := d.observe(ctx)
 	if err != nil {
 		return errors.Join(repaired, err)

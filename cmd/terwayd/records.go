@@ -1,0 +1,34 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/onectl/onectl/pkg/node/daemon"
+	"github.com/onectl/onectl/pkg/node/ledger"
+)
+
+// records is what the ledger holds, and for sandboxes that only the kernel knows, a record made anew: a ledger that was
+// lost costs no pod its address.
+func (n *node) records(ctx context.Context, book *ledger.Ledger, kernel namespaces) ([]ledger.Record, error) {
+	records, err := book.All()
+	if err != nil {
+		return nil, fmt.Errorf("%w; move the ledger away and start terwayd again: it finds the running pods in the kernel", err)
+	}
+	owned, err := kernel.Owned(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("compare the ledger with the kernel: %w; terwayd does not serve before it knows which addresses are in use", err)
+	}
+	lost := daemon.Recover(records, owned, time.Now())
+	for _, r := range lost {
+		if err := book.Put(r); err != nil {
+			return nil, err
+		}
+		n.logger.Warn("the ledger did not know a running sandbox; its record was made again from the kernel", "container", r.ContainerID, "ip", r.IPv4)
+	}
+	if len(lost) > 0 {
+		n.events.Node("LedgerRecovered", fmt.Sprintf("the ledger was lost or incomplete: records of %d sandboxes were made again from the kernel", len(lost)))
+	}
+	return append(records, lost...), nil
+}
