@@ -164,6 +164,9 @@ func (p *Pool) wake(now time.Time) time.Duration {
 	if p.marks.ReclaimAfter > 0 {
 		at(s.reclaimAt(p.marks))
 	}
+	if s.Fresh {
+		at(s.ReadAt.Add(soonAgain))
+	}
 	if s.Read {
 		at(s.nextReadingAfter(p.marks.Sync))
 	}

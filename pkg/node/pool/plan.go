@@ -68,7 +68,7 @@ func Plan(s Stock, m Marks, now time.Time) []Step {
 	case s.Waiting == 0:
 		p.shrink()
 	}
-	return p.steps
+	return p.confirmed()
 }
 
 // plan is a Plan in the making.
@@ -79,6 +79,26 @@ type plan struct {
 	free  map[string]int // addresses that may still be asked of a vSwitch
 	over  int            // surplus not dealt with yet
 	steps []Step
+}
+
+// confirmed is the planned steps. While the stock rests on a single reading, those that give something back are left out,
+// and the reading that shall agree with it is planned instead.
+func (p *plan) confirmed() []Step {
+	if !p.Fresh {
+		return p.steps
+	}
+	var sure []Step
+	for _, s := range p.steps {
+		givesBack := s.Kind == UnassignIPv4 || s.Kind == DeleteENI || s.Kind == DetachENI && p.eni(s.ENI).Status != cloud.ENIDetaching
+		if !givesBack {
+			sure = append(sure, s)
+		}
+	}
+	ready := !p.Running[ReadCloud] && !p.held(ReadCloud, p.now) && !p.now.Before(p.ReadAt.Add(soonAgain))
+	if len(sure) < len(p.steps) && ready && !slices.ContainsFunc(sure, func(s Step) bool { return s.Kind == ReadCloud }) {
+		sure = append(sure, Step{Kind: ReadCloud})
+	}
+	return sure
 }
 
 func (p *plan) add(s Step) { p.steps = append(p.steps, s) }

@@ -83,9 +83,13 @@ func TestPlan(t *testing.T) {
 		"an unanswered creation is repeated before another": {with(stocked(1), func(s *Stock) {
 			s.Intents = []Intent{{Spec: cloud.ENISpec{VSwitchID: "vsw-b", ClientToken: "t", SecondaryIPv4: 1}}}
 		}), plain, []Step{{Kind: CreateENI, VSwitch: "vsw-b", Count: 2, Token: "t"}}},
-		"the cloud is read before all else": {Stock{}, plain, []Step{{Kind: ReadCloud}}},
-		"and again when the time has come":  {with(stocked(0), func(s *Stock) { s.ReadAt = noon.Add(-time.Hour) }), plain, []Step{{Kind: ReadCloud}}},
-		"a full node plans nothing":         {stocked(2, "uuuu", "uuuu", "uuuu"), plain, nil},
+		"one reading is not enough to give back": {with(stocked(0, "ui", "ii"), func(s *Stock) { s.Fresh = true }), plain, nil},
+		"the second one is not waited for long":  {with(stocked(0, "ui", "ii"), func(s *Stock) { s.Fresh, s.ReadAt = true, noon.Add(-soonAgain) }), plain, []Step{{Kind: ReadCloud}}},
+		"and is not made for nothing":            {with(stocked(0, "ui"), func(s *Stock) { s.Fresh, s.ReadAt = true, noon.Add(-soonAgain) }), plain, nil},
+		"one reading is enough to grow":          {with(stocked(1), func(s *Stock) { s.Fresh = true }), plain, []Step{{Kind: CreateENI, VSwitch: "vsw-a", Count: 1}}},
+		"the cloud is read before all else":      {Stock{}, plain, []Step{{Kind: ReadCloud}}},
+		"and again when the time has come":       {with(stocked(0), func(s *Stock) { s.ReadAt = noon.Add(-time.Hour) }), plain, []Step{{Kind: ReadCloud}}},
+		"a full node plans nothing":              {stocked(2, "uuuu", "uuuu", "uuuu"), plain, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := Plan(c.stock, c.marks, noon)

@@ -35,7 +35,7 @@ func (p *Pool) applyReading(o outcome, now time.Time) {
 		}
 	}
 	p.expireIntents(o.began)
-	p.stock.ReadAt = now
+	p.stock.ReadAt, p.stock.Fresh = now, !p.stock.Read
 	if !p.stock.Read {
 		p.stock.Read = true
 		p.findLost()

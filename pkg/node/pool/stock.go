@@ -14,6 +14,7 @@ type Stock struct {
 	Read      bool // the cloud has been read once
 	ReadAt    time.Time
 	Stale     bool // something happened whose effect is not known: read again
+	Fresh     bool // only one reading so far: nothing is given back before a second one agrees
 	ENIs      []ENI
 	VSwitches []VSwitch // candidates in configured order, then others that our ENIs are in
 	Intents   []Intent  // ENIs being created, or whose creation ended without a clear answer
