@@ -86,7 +86,7 @@ func (o uninstallOptions) run(ctx context.Context) error {
 	if err := k.RemoveAll(ctx); err != nil {
 		return errors.Join(removed, err)
 	}
-	return errors.Join(removed, remove(filepath.Join(o.stateDir, "ledger.db"), filepath.Join(o.stateDir, "eni-slots.json"), o.socket))
+	return errors.Join(removed, remove(filepath.Join(o.stateDir, "ledger.db"), filepath.Join(o.stateDir, "eni-slots.json"), filepath.Join(o.stateDir, "cooling"), o.socket))
 }
 
 func remove(paths ...string) error {

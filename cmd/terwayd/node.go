@@ -23,6 +23,9 @@ import (
 	"github.com/onectl/onectl/pkg/onectl/version"
 )
 
+// coolingKept is how long it is remembered that an address was given back; it is longer than any cool-down.
+const coolingKept = 10 * time.Minute
+
 // node is a daemon being put together.
 type node struct {
 	options
@@ -130,6 +133,11 @@ func (n *node) assemble(ctx context.Context, book *ledger.Ledger, k *kernel.Kern
 	if err != nil {
 		return err
 	}
+	cooling, err := daemon.OpenCooling(filepath.Join(n.stateDir, "cooling"), coolingKept, time.Now())
+	if err != nil {
+		return err
+	}
+	defer cooling.Close()
 	mtu := n.config.cni.MTU
 	if n.config.cni.AutoMTU {
 		mtu = 0
@@ -138,12 +146,12 @@ func (n *node) assemble(ctx context.Context, book *ledger.Ledger, k *kernel.Kern
 	enis := daemon.NewENIs(k, slots, steer, mtu, n.logger)
 	stock := pool.New(pool.Options{
 		Cloud: api, Host: enis, Journal: book, Instance: instance, Limits: limits, Config: poolConfig,
-		Held: holdings(records), Logger: n.logger, Observe: n.observeStep(ctx),
+		Held: holdings(records), Freed: cooling.Freed(), Logger: n.logger, Observe: n.observeStep(ctx),
 	})
 	n.metrics.ShowPool(stock.Status)
 	n.metrics.CountKernel(k.Requests)
 	server := daemon.New(daemon.Options{
-		Pool: stock, Ledger: book, Records: records, Kernel: namespaces{k}, ENIs: enis, Steer: steer, MTU: mtu,
+		Pool: stock, Ledger: book, Records: records, Kernel: namespaces{k}, ENIs: enis, Steer: steer, MTU: mtu, Cooling: cooling,
 		Events: n.events, Metrics: n.metrics, Logger: n.logger,
 	})
 	return n.work(ctx, stock, server)

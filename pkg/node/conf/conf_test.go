@@ -70,7 +70,7 @@ func TestParseENIDefaults(t *testing.T) {
 func TestParseENIReadsEveryKey(t *testing.T) {
 	text := `{
 		"version": "1", "access_key": "LTAI", "access_secret": "s3cret", "region_id": "cn-hangzhou", "service_cidr": "172.16.0.0/16, fc00::/112",
-		"vswitches": {"z": ["vsw-1", "vsw-2"]}, "eni_tags": {"a": "b"}, "max_pool_size": 9, "min_pool_size": 3, "min_eni": 1, "max_eni": 4,
+		"vswitches": {"z": ["vsw-1", "vsw-2"]}, "eni_tags": {"a": "b"}, "max_pool_size": 9, "min_pool_size": 3, "min_eni": 1, "max_eni": 4, "ip_warm_up_size": 20,
 		"security_group": "sg-2", "security_groups": ["sg-1", "sg-2"], "eni_cap_ratio": 0.5, "eni_cap_shift": 2,
 		"vswitch_selection_policy": "most", "eni_selection_policy": "least_ips", "ip_stack": "ipv4", "eni_tag_filter": {"f": "1"},
 		"eni_tag_block_list": [{"key": "k", "value": "v"}], "ip_pool_sync_period": "30s", "idle_ip_reclaim_after": "1h",
@@ -84,7 +84,7 @@ func TestParseENIReadsEveryKey(t *testing.T) {
 		Version: "1", AccessKey: cloud.AccessKey{ID: "LTAI", Secret: cloud.NewSecret("s3cret")}, RegionID: "cn-hangzhou",
 		ServiceCIDRs: []netip.Prefix{netip.MustParsePrefix("172.16.0.0/16"), netip.MustParsePrefix("fc00::/112")},
 		VSwitches:    map[string][]string{"z": {"vsw-1", "vsw-2"}}, ENITags: map[string]string{"a": "b"},
-		MaxPoolSize: 9, MinPoolSize: 3, MinENI: 1, MaxENI: 4, ENICapRatio: 0.5, ENICapShift: 2,
+		MaxPoolSize: 9, MinPoolSize: 3, WarmUp: 20, MinENI: 1, MaxENI: 4, ENICapRatio: 0.5, ENICapShift: 2,
 		SecurityGroups: []string{"sg-1", "sg-2"}, VSwitchSelection: "most", ENISelection: "least_ips", ENITagFilter: map[string]string{"f": "1"},
 		ENITagBlockList: append(alwaysBlocked[:2:2], Tag{"k", "v"}), IPPoolSyncPeriod: 30 * time.Second, IdleReclaimAfter: time.Hour,
 		IdleReclaimBatch: 2, IdleReclaimInterval: 5 * time.Minute, IdleReclaimJitter: 0.2, IPStack: "ipv4",

@@ -24,6 +24,7 @@ type ENIConf struct {
 
 	MaxPoolSize int     // max_pool_size, 5: addresses kept idle at most
 	MinPoolSize int     // min_pool_size, 0: addresses kept idle at least
+	WarmUp      int     // ip_warm_up_size, 0 = off: addresses that a node without ENIs begins with
 	MinENI      int     // min_eni, 0 = off: lifts MinPoolSize to so many ENIs' addresses
 	MaxENI      int     // max_eni, 0 = off: ENIs for pods at most
 	ENICapRatio float64 // eni_cap_ratio, 1

@@ -44,6 +44,7 @@ func ParseENI(text []byte) (ENIConf, []Warning, error) {
 func (c *ENIConf) readPool(o *object) {
 	c.MaxPoolSize = o.number("max_pool_size", 5, 0)
 	c.MinPoolSize = o.number("min_pool_size", 0, 0)
+	c.WarmUp = o.number("ip_warm_up_size", 0, 0)
 	c.MinENI = o.number("min_eni", 0, 0)
 	c.MaxENI = o.number("max_eni", 0, 0)
 	c.ENICapRatio = o.fraction("eni_cap_ratio", 1)
@@ -171,7 +172,6 @@ func (o *object) withoutEffect() {
 	for key, text := range map[string]string{
 		"credential_path":                "encrypted credential files are not read; put the AccessKey in Secret kube-system/alibaba-addon-secret",
 		"prefix":                         "it has no effect, upstream ignores it too",
-		"ip_warm_up_size":                "it has no effect; use min_pool_size to have addresses ready",
 		"custom_stateful_workload_kinds": "it has no effect: a pod that keeps its address needs a PodNetworking",
 		"backoff_override":               "it has no effect: the pool waits for what the cloud's answer asks for",
 		"disable_device_plugin":          "it has no effect: there is no device plugin",

@@ -80,7 +80,8 @@ type Options struct {
 	Kernel  Kernel
 	ENIs    *ENIs // the pool's Host
 	Steer   datapath.Options
-	MTU     int // of pods, in bytes; 0: their ENI's
+	MTU     int      // of pods, in bytes; 0: their ENI's
+	Cooling *Cooling // nil: a restart forgets which addresses cool down
 	Events  Events
 	Metrics *Metrics
 	Clock   Clock // nil is the machine's clock

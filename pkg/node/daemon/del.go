@@ -44,7 +44,18 @@ func (d *Daemon) remove(ctx context.Context, r ledger.Record) error {
 			return err
 		}
 	}
+	d.cool(r)
 	return d.opts.Pool.Release(ctx, r.Owner())
+}
+
+// cool notes that r's address is given back. A failure costs a peer of the old pod a surprise at most, so DEL goes on.
+func (d *Daemon) cool(r ledger.Record) {
+	if d.opts.Cooling == nil || !r.IPv4.IsValid() {
+		return
+	}
+	if err := d.opts.Cooling.Note(r.IPv4, d.opts.Clock.Now()); err != nil {
+		d.opts.Logger.Warn("a restart would not know that an address cools down", "ip", r.IPv4, "err", err)
+	}
 }
 
 // hostContent is all that the host holds for r. Routes and neighbours go with the link; only a rule for each pod would

@@ -30,6 +30,8 @@ func PoolConfig(c conf.ENIConf, instance cloud.Instance, limits cloud.InstanceTy
 		ReclaimAfter:    c.IdleReclaimAfter,
 		ReclaimBatch:    c.IdleReclaimBatch,
 		ReclaimInterval: c.IdleReclaimInterval,
+		ReclaimJitter:   c.IdleReclaimJitter,
+		WarmUp:          c.WarmUp,
 	}
 	for _, tag := range c.ENITagBlockList {
 		p.TagBlock = append(p.TagBlock, pool.Tag{Key: tag.Key, Value: tag.Value})

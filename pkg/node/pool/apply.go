@@ -84,7 +84,7 @@ func (p *Pool) discard(id string) {
 // reclaimed puts the next round of reclaiming off.
 func (p *Pool) reclaimed(now time.Time) {
 	interval := p.marks.ReclaimInterval
-	jitter := time.Duration(p.rand.Int64N(int64(interval)/10 + 1))
+	jitter := time.Duration(p.opts.Config.ReclaimJitter * p.rand.Float64() * float64(interval))
 	p.stock.ReclaimAt = now.Add(interval + jitter)
 }
 
@@ -119,7 +119,7 @@ func (p *Pool) addAddress(e *ENI, addr netip.Addr, now time.Time) {
 	if slices.ContainsFunc(e.Addresses, func(a Address) bool { return a.IP == addr }) {
 		return
 	}
-	a := Address{IP: addr, FreeSince: now.Add(-p.marks.CoolDown)}
+	a := Address{IP: addr, FreeSince: p.freeSince(addr, now)}
 	for owner, h := range p.holders {
 		if h.IPv4 == addr && (h.lost || !p.stock.Read) {
 			a.Owner, h.ENI, h.lost = owner, e.ID, false
@@ -127,6 +127,20 @@ func (p *Pool) addAddress(e *ENI, addr netip.Addr, now time.Time) {
 		}
 	}
 	e.Addresses = append(e.Addresses, a)
+}
+
+// freeSince is since when an address counts as idle that comes into the stock: one that a pod gave back before a restart
+// goes on cooling, any other has cooled down. A time in the future, which a clock that jumped wrote, counts as now.
+func (p *Pool) freeSince(addr netip.Addr, now time.Time) time.Time {
+	cooled := now.Add(-p.marks.CoolDown)
+	at, known := p.opts.Freed[addr]
+	switch {
+	case !known || p.stock.Read || at.Before(cooled):
+		return cooled
+	case at.After(now):
+		return now
+	}
+	return at
 }
 
 // applyFailure decides what must wait, and for how long. What is not certain to have had no effect makes the ENI unsure:

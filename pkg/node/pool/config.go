@@ -29,12 +29,13 @@ const (
 type Config struct {
 	VSwitches      []string          // candidates of the instance's zone, in order; none: the instance's own vSwitch
 	SecurityGroups []string          // of new ENIs; none: those of the instance, or of its primary ENI
-	Tags           map[string]string // eni_tags: put on new ENIs; an ENI without them is not managed
+	Tags           map[string]string // eni_tags: put on new ENIs; an ENI with neither them nor our TagInstance is not managed
 	TagFilter      map[string]string // eni_tag_filter: when set, an ENI must carry these as well
 	TagBlock       []Tag             // eni_tag_block_list: an ENI with one of these is not managed
 
 	MinIdle int // addresses kept idle; 0: none are fetched ahead of need
 	MaxIdle int // idle addresses above this are given back; lifted to MinIdle
+	WarmUp  int // addresses, used and idle, that a node without ENIs of ours begins with; see warmFor; 0: off
 	MaxENIs int // ENIs besides the primary one; 0: as many as the instance type carries
 
 	VSwitchPolicy VSwitchPolicy // random, upstream's default
@@ -50,7 +51,11 @@ type Config struct {
 	ReclaimAfter    time.Duration // idle_ip_reclaim_after; 0: never. Without any change for so long, idle addresses above MinIdle go too
 	ReclaimBatch    int           // 5 in one round
 	ReclaimInterval time.Duration // 10m between rounds
+	ReclaimJitter   float64       // ReclaimInterval is longer by a random part of up to this; 0: it is not
 }
+
+// warmFor is how long a fresh node keeps Config.WarmUp addresses, whatever its pods do; then MinIdle and MaxIdle decide.
+const warmFor = 10 * time.Minute
 
 // Tag is one key with its value.
 type Tag struct{ Key, Value string }
@@ -89,6 +94,7 @@ func setDefault[T comparable](field *T, value T) {
 // Marks are the bounds that Plan keeps.
 type Marks struct {
 	MinIdle, MaxIdle int
+	WarmUp           int // addresses of a warming stock, used and idle
 	MaxENIs          int // ENIs of ours at most, those on the way included
 	IPv4PerENI       int // the primary address included
 	VSwitchPolicy    VSwitchPolicy
@@ -106,6 +112,17 @@ type Marks struct {
 	ReclaimBatch                  int
 }
 
+// idleBounds is how many addresses shall be idle at least and at most. While the stock warms up, what is lacking to WarmUp
+// is kept besides.
+func (m Marks) idleBounds(s Stock, now time.Time) (least, most int) {
+	least, most = m.MinIdle, m.MaxIdle
+	if now.Before(s.WarmUntil) {
+		lacking := m.WarmUp - s.used()
+		least, most = max(least, lacking), max(most, lacking)
+	}
+	return least, most
+}
+
 func (c Config) marks(limits cloud.InstanceType) Marks {
 	enis := max(0, limits.ENIs-1)
 	if c.MaxENIs > 0 {
@@ -114,6 +131,7 @@ func (c Config) marks(limits cloud.InstanceType) Marks {
 	capacity := enis * limits.IPv4PerENI
 	return Marks{
 		MinIdle: min(c.MinIdle, capacity), MaxIdle: min(c.MaxIdle, capacity),
+		WarmUp:  min(c.WarmUp, capacity),
 		MaxENIs: enis, IPv4PerENI: limits.IPv4PerENI,
 		VSwitchPolicy: c.VSwitchPolicy, ENIPolicy: c.ENIPolicy,
 		CoolDown: max(0, c.CoolDown), Probe: c.Probe, Sync: c.SyncPeriod,

@@ -164,6 +164,7 @@ func (p *Pool) wake(now time.Time) time.Duration {
 	if p.marks.ReclaimAfter > 0 {
 		at(s.reclaimAt(p.marks))
 	}
+	at(s.WarmUntil)
 	if s.Fresh {
 		at(s.ReadAt.Add(soonAgain))
 	}

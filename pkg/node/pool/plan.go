@@ -55,13 +55,14 @@ const soonAgain = 5 * time.Second
 // ENI's primary address cannot be unassigned, so an ENI in use may keep its primary address idle over MaxIdle.
 func Plan(s Stock, m Marks, now time.Time) []Step {
 	p := &plan{Stock: s, Marks: m, now: now, free: s.free(now)}
+	p.MinIdle, p.MaxIdle = m.idleBounds(s, now)
 	p.read()
 	if !s.Read {
 		return p.steps
 	}
 	p.over = p.surplus()
 	p.settle()
-	need := s.Waiting + m.MinIdle - s.idle() - s.coming()
+	need := s.Waiting + p.MinIdle - s.idle() - s.coming()
 	switch {
 	case need > 0:
 		p.grow(need)

@@ -76,8 +76,9 @@ type Options struct {
 	Instance cloud.Instance     // ID, ZoneID, VPCID and VSwitchID are needed
 	Limits   cloud.InstanceType // ENIs and IPv4PerENI are needed
 	Config   Config
-	Held     []Holding // what pods hold already, from the ledger
-	Clock    Clock     // nil is the machine's clock
+	Held     []Holding                // what pods hold already, from the ledger
+	Freed    map[netip.Addr]time.Time // when pods gave addresses back before a restart, so that they go on cooling down
+	Clock    Clock                    // nil is the machine's clock
 	Logger   *slog.Logger
 	Observe  func(step Step, took time.Duration, err error) // called after each step, from its goroutine; may be nil
 	Rand     *rand.Rand                                     // for jitter and the random vSwitch policy; nil is seeded by chance

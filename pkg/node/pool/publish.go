@@ -10,9 +10,10 @@ func (p *Pool) publish() {
 	s := p.stock
 	st := Status{
 		Ready: s.Read, Capacity: p.marks.MaxENIs * p.marks.IPv4PerENI, Idle: s.idle(), Coming: s.coming(),
-		Waiting: len(p.waiters), MinIdle: p.marks.MinIdle, MaxIdle: p.marks.MaxIdle, SyncedAt: s.ReadAt,
+		Waiting: len(p.waiters), SyncedAt: s.ReadAt,
 	}
 	now := p.opts.Clock.Now()
+	st.MinIdle, st.MaxIdle = p.marks.idleBounds(s, now)
 	for _, e := range s.ENIs {
 		one := ENIStatus{ID: e.ID, MAC: e.MAC, VSwitchID: e.VSwitchID, Status: e.Status, Ready: e.Ready, Missing: e.Missing, Total: len(e.Addresses), Used: e.used()}
 		if e.usable() {

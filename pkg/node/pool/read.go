@@ -39,6 +39,9 @@ func (p *Pool) applyReading(o outcome, now time.Time) {
 	if !p.stock.Read {
 		p.stock.Read = true
 		p.findLost()
+		if p.marks.WarmUp > 0 && len(p.stock.ENIs) == 0 && len(p.holders) == 0 {
+			p.stock.WarmUntil = now.Add(warmFor)
+		}
 		close(p.ready)
 	}
 }
@@ -57,12 +60,13 @@ func (p *Pool) split(r reading) (ours map[string]cloud.ENI, primary []cloud.ENI)
 	return ours, primary
 }
 
-// mine reports whether an ENI is one that the pool made, here or for this instance, and may use.
+// mine reports whether an ENI is one that the pool may use: made for this instance, as its tag says, or attached to it with
+// the tags that the configuration asks for. So an ENI stays ours when eni_tags is changed.
 func (p *Pool) mine(e cloud.ENI) bool {
 	c := p.opts.Config
 	here := e.Instance == p.opts.Instance.ID || e.Instance == "" && e.Tags[TagInstance] == p.opts.Instance.ID
 	return here && e.Type == cloud.ENISecondary && e.Status != cloud.ENIDeleting &&
-		e.Tags[TagCreator] == CreatorTerway && carries(e.Tags, c.Tags) && carries(e.Tags, c.TagFilter) &&
+		e.Tags[TagCreator] == CreatorTerway && (e.Tags[TagInstance] == p.opts.Instance.ID || carries(e.Tags, c.Tags)) && carries(e.Tags, c.TagFilter) &&
 		!slices.ContainsFunc(c.TagBlock, func(t Tag) bool { return t.Key != "" && e.Tags[t.Key] == t.Value })
 }
 

@@ -23,6 +23,7 @@ type Stock struct {
 	Holds     map[StepKind]Hold
 	Running   map[StepKind]bool // ReadCloud and ReadVSwitches in flight
 	ChangedAt time.Time         // the last Allocate or Release
+	WarmUntil time.Time         // the stock of a fresh node is kept at Marks.WarmUp until then; the zero Time: it is not
 	ReclaimAt time.Time         // when the next round of reclaiming may be; the zero Time: as ReclaimAfter says
 	Draw      uint64            // decides the random vSwitch policy
 }
@@ -145,6 +146,14 @@ func (s Stock) idle() int {
 		if e.usable() {
 			n += e.idle()
 		}
+	}
+	return n
+}
+
+func (s Stock) used() int {
+	n := 0
+	for _, e := range s.ENIs {
+		n += e.used()
 	}
 	return n
 }

@@ -28,8 +28,9 @@ type world struct {
 	ledger map[string]Lease // what pods hold
 	broken []string         // what must never have happened
 
-	bookless bool // the next start finds no ledger
-	dieAt    int  // the point at which the next life ends; 0: none
+	freed    map[netip.Addr]time.Time // what the next start knows of addresses that were given back
+	bookless bool                     // the next start finds no ledger
+	dieAt    int                      // the point at which the next life ends; 0: none
 
 	pool *Pool
 	life *mortal
@@ -75,7 +76,7 @@ func (w *world) start() {
 	w.life = &mortal{w: w, die: cancel, dieAt: w.dieAt}
 	w.dieAt = 0
 	w.pool = New(Options{
-		Cloud: mortalCloud{w.life}, Host: mortalHost{w.life}, Journal: mortalJournal{w.life}, Config: w.config, Held: held,
+		Cloud: mortalCloud{w.life}, Host: mortalHost{w.life}, Journal: mortalJournal{w.life}, Config: w.config, Held: held, Freed: w.freed,
 		Instance: cloud.Instance{ID: "i-1", ZoneID: "z", VPCID: "vpc-1", VSwitchID: "vsw-a"},
 		Limits:   cloud.InstanceType{ENIs: w.cloud.slots + 1, IPv4PerENI: w.cloud.perENI},
 		Rand:     rand.New(rand.NewPCG(w.seed, 1)),
