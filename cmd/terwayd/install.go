@@ -86,7 +86,11 @@ func (o uninstallOptions) run(ctx context.Context) error {
 	if err := k.RemoveAll(ctx); err != nil {
 		return errors.Join(removed, err)
 	}
-	return errors.Join(removed, remove(filepath.Join(o.stateDir, "ledger.db"), filepath.Join(o.stateDir, "eni-slots.json"), filepath.Join(o.stateDir, "cooling"), o.socket))
+	left := []string{o.socket}
+	for _, name := range []string{"ledger.db", "eni-slots.json", "cooling", "settings.json"} {
+		left = append(left, filepath.Join(o.stateDir, name))
+	}
+	return errors.Join(removed, remove(left...))
 }
 
 func remove(paths ...string) error {

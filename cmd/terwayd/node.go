@@ -15,6 +15,7 @@ import (
 	"github.com/onectl/onectl/pkg/cloud/openapi"
 	"github.com/onectl/onectl/pkg/node/daemon"
 	"github.com/onectl/onectl/pkg/node/daemon/credential"
+	"github.com/onectl/onectl/pkg/node/daemon/settings"
 	"github.com/onectl/onectl/pkg/node/datapath"
 	"github.com/onectl/onectl/pkg/node/datapath/kernel"
 	"github.com/onectl/onectl/pkg/node/kube"
@@ -29,12 +30,14 @@ const coolingKept = 10 * time.Minute
 // node is a daemon being put together.
 type node struct {
 	options
-	config  config
-	logger  *slog.Logger
-	health  daemon.Health
-	metrics *daemon.Metrics
-	events  daemon.Events
-	limits  daemon.LimitSources
+	settings  *settings.Reader
+	config    settings.Settings // what the node works by
+	apiServer *kube.Client      // nil without one
+	logger    *slog.Logger
+	health    daemon.Health
+	metrics   *daemon.Metrics
+	events    daemon.Events
+	limits    daemon.LimitSources
 }
 
 // serve claims the node, puts the daemon together and runs it until ctx ends.
@@ -64,11 +67,6 @@ func (n *node) serve(ctx context.Context) error {
 		return fmt.Errorf("open the kernel's network interface: %w; the container needs the capabilities NET_ADMIN and BPF", err)
 	}
 	defer k.Close()
-	closeAPIServer, err := n.openAPIServer()
-	if err != nil {
-		return err
-	}
-	defer closeAPIServer()
 	return n.assemble(ctx, book, k)
 }
 
@@ -105,7 +103,7 @@ func (n *node) openAPIServer() (closeClient func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w; run as a pod with a service account, or give --standalone to work without an API server", err)
 	}
-	n.events = client
+	n.events, n.apiServer = client, client
 	n.limits.Annotation = func(ctx context.Context, key string) (string, error) {
 		ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 		defer cancel()
@@ -122,7 +120,8 @@ func (n *node) assemble(ctx context.Context, book *ledger.Ledger, k *kernel.Kern
 	}
 	api := n.cloud(instance.RegionID)
 	n.limits.Cloud = api.DescribeInstanceTypes
-	poolConfig, limits := daemon.PoolConfig(n.config.eni, instance, n.limits.Find(ctx, instance.Type))
+	carries := n.limits.Find(ctx, instance.Type)
+	poolConfig, limits := daemon.PoolConfig(n.config.ENI, instance, carries)
 	n.logger.Info("instance", "instance", instance.ID, "type", instance.Type, "zone", instance.ZoneID, "podENIs", limits.ENIs-1)
 
 	records, err := n.records(ctx, book, namespaces{k})
@@ -138,8 +137,8 @@ func (n *node) assemble(ctx context.Context, book *ledger.Ledger, k *kernel.Kern
 		return err
 	}
 	defer cooling.Close()
-	mtu := n.config.cni.MTU
-	if n.config.cni.AutoMTU {
+	mtu := n.config.CNI.MTU
+	if n.config.CNI.AutoMTU {
 		mtu = 0
 	}
 	steer := datapath.Options{PerPodRules: k.MarksError() != nil}
@@ -154,7 +153,7 @@ func (n *node) assemble(ctx context.Context, book *ledger.Ledger, k *kernel.Kern
 		Pool: stock, Ledger: book, Records: records, Kernel: namespaces{k}, ENIs: enis, Steer: steer, MTU: mtu, Cooling: cooling,
 		Events: n.events, Metrics: n.metrics, Logger: n.logger,
 	})
-	return n.work(ctx, stock, server)
+	return n.work(ctx, stock, server, func(ctx context.Context) { n.follow(ctx, stock, instance, carries) })
 }
 
 // instance asks the metadata service until it answers. Without it nothing is known about the node.
@@ -165,8 +164,8 @@ func (n *node) instance(ctx context.Context) (cloud.Instance, error) {
 		n.health.Waiting("the instance metadata service does not answer: " + err.Error() + "; this node must be an ECS instance")
 		n.logger.Warn("waiting for the instance metadata service", "err", err)
 	}, metadata.Instance)
-	if n.config.eni.RegionID != "" {
-		instance.RegionID = n.config.eni.RegionID
+	if n.config.ENI.RegionID != "" {
+		instance.RegionID = n.config.ENI.RegionID
 	}
 	return instance, err
 }

@@ -64,11 +64,16 @@ func (o options) run(ctx context.Context) error {
 		return err
 	}
 	keepSmall()
-	config, err := readConfig(o.configDir, logger)
+	n := &node{options: o, logger: logger}
+	closeAPIServer, err := n.openAPIServer()
 	if err != nil {
 		return err
 	}
-	n := &node{options: o, config: config, logger: logger}
+	defer closeAPIServer()
+	n.settings = n.reader()
+	if n.config, err = n.settings.Start(ctx); err != nil {
+		return err
+	}
 	err = n.serve(ctx)
 	if ctx.Err() != nil && (err == nil || errors.Is(err, context.Canceled)) {
 		logger.Info("stopped; pods keep their network")

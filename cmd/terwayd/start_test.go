@@ -139,3 +139,24 @@ func TestStartsWithoutItsLedgerAndRunningPodsKeepTheirNetwork(t *testing.T) {
 		t.Errorf("%v addresses in use after DEL", used)
 	}
 }
+
+func TestARunningDaemonTakesUpAChangeAndRefusesABadOne(t *testing.T) {
+	s := newStand(t, setup{})
+	s.startReady()
+	p := s.pod("sandbox-1", "web-0")
+	ip := s.add(p)
+	s.writeConfig(setup{eniConf: map[string]any{"min_pool_size": 3, "ip_warm_up_size": 9}})
+	s.eventually("filled to the new minimum", func() bool { return s.gauge("terway_resource_pool_idle_count") >= 3 })
+	if !strings.Contains(s.log.String(), "eni_conf.ip_warm_up_size") {
+		t.Error("nothing said about a value that waits for a restart")
+	}
+	s.writeConfig(setup{eniConf: map[string]any{"min_pool_size": "lots"}})
+	s.eventually("refused", func() bool {
+		return strings.Contains(s.log.String(), "the configuration cannot be used") && strings.Contains(s.log.String(), "eni_conf.min_pool_size")
+	})
+	s.kill()
+	s.startReady() // by the last good configuration, for all that
+	if again := s.add(p); again != ip {
+		t.Errorf("ADD gave %s, the pod has %s", again, ip)
+	}
+}

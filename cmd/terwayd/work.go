@@ -15,9 +15,9 @@ import (
 	"github.com/onectl/onectl/pkg/node/pool"
 )
 
-// work runs pool, server and sweeper until ctx ends or one of them fails. The pool is the last to stop, because requests
+// work runs pool, server, sweeper and what follows the configuration until ctx ends or one of them fails. The pool is the last to stop, because requests
 // that are being finished or undone need it.
-func (n *node) work(ctx context.Context, stock *pool.Pool, server *daemon.Daemon) error {
+func (n *node) work(ctx context.Context, stock *pool.Pool, server *daemon.Daemon, follow func(context.Context)) error {
 	listener, err := daemon.Listen(n.socket)
 	if err != nil {
 		return err
@@ -30,6 +30,7 @@ func (n *node) work(ctx context.Context, stock *pool.Pool, server *daemon.Daemon
 		front, ctx := errgroup.WithContext(ctx)
 		front.Go(func() error { return server.Serve(ctx, listener) })
 		front.Go(func() error { server.Sweep(ctx); return nil })
+		front.Go(func() error { follow(ctx); return nil })
 		front.Go(func() error { return n.announce(ctx, stock) })
 		return front.Wait()
 	})
@@ -50,7 +51,7 @@ func (n *node) announce(ctx context.Context, stock *pool.Pool) error {
 	if n.cniConfDir == "" {
 		return nil
 	}
-	text, err := conflist.Render(n.config.cniText, conflist.Options{Socket: n.socket, PortMap: n.hasPortMap()})
+	text, err := conflist.Render(n.config.CNIText, conflist.Options{Socket: n.socket, PortMap: n.hasPortMap()})
 	if err != nil {
 		return err
 	}

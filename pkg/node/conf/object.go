@@ -36,6 +36,17 @@ func (f *findings) warn(path, text string) {
 
 // parse reads text, which must be one JSON object called name in what people see.
 func parse(name string, text []byte) (*object, error) {
+	fields, err := decode(name, text)
+	if err != nil {
+		return nil, err
+	}
+	found := &findings{}
+	o := &object{path: name, fields: fields, asked: map[string]bool{}, found: found}
+	o.refusePlaceholders(text)
+	return o, nil
+}
+
+func decode(name string, text []byte) (map[string]json.RawMessage, error) {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(text, &fields); err != nil {
 		return nil, notJSON(name, text, err)
@@ -43,10 +54,7 @@ func parse(name string, text []byte) (*object, error) {
 	if fields == nil {
 		return nil, fmt.Errorf("%s: it is null; it must be a JSON object {…}", name)
 	}
-	found := &findings{}
-	o := &object{path: name, fields: fields, asked: map[string]bool{}, found: found}
-	o.refusePlaceholders(text)
-	return o, nil
+	return fields, nil
 }
 
 func notJSON(name string, text []byte, err error) error {

@@ -1,5 +1,5 @@
 // Package kube is what the node daemon asks of the API server, which is little: to show events at pods and at its own
-// node, and its own node's annotations. It watches nothing, so its cost does not grow with the cluster. It is the node
+// node, its own node's annotations, and the ConfigMap that its node's label names. It watches nothing, so its cost does not grow with the cluster. It is the node
 // daemon's only importer of client-go.
 //
 // Nothing a pod waits for goes through here. Events are queued, counted together and written by another goroutine; while
@@ -15,6 +15,7 @@ import (
 
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
@@ -85,14 +86,41 @@ func (c *Client) Node(reason, message string) {
 		corev1.EventTypeWarning, reason, message)
 }
 
+// NodeConfig reads the ConfigMap of kube-system that a label of the client's node names: its name, "" when the node has no
+// such label, and the text under key. A ConfigMap that is not there, or lacks the key, is a problem, not an error.
+func (c *Client) NodeConfig(ctx context.Context, label, key string) (name, text, problem string, err error) {
+	var node metav1.PartialObjectMetadata
+	if err := read(ctx, c.rest.Get().Resource("nodes").Name(c.node), &node); err != nil {
+		return "", "", "", fmt.Errorf("read node %s: %w", c.node, err)
+	}
+	if name = node.Labels[label]; name == "" {
+		return "", "", "", nil
+	}
+	var config corev1.ConfigMap
+	err = read(ctx, c.rest.Get().Namespace(metav1.NamespaceSystem).Resource("configmaps").Name(name), &config)
+	switch {
+	case apierrors.IsNotFound(err):
+		return name, "", "there is no such ConfigMap", nil
+	case err != nil:
+		return "", "", "", fmt.Errorf("read ConfigMap kube-system/%s: %w", name, err)
+	case config.Data[key] == "":
+		return name, "", "it has no key " + key, nil
+	}
+	return name, config.Data[key], "", nil
+}
+
+func read(ctx context.Context, request *rest.Request, into any) error {
+	text, err := request.Do(ctx).Raw()
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(text, into)
+}
+
 // NodeAnnotation reads an annotation of the client's node, "" when it is not there.
 func (c *Client) NodeAnnotation(ctx context.Context, key string) (string, error) {
 	var node metav1.PartialObjectMetadata
-	text, err := c.rest.Get().Resource("nodes").Name(c.node).Do(ctx).Raw()
-	if err == nil {
-		err = json.Unmarshal(text, &node)
-	}
-	if err != nil {
+	if err := read(ctx, c.rest.Get().Resource("nodes").Name(c.node), &node); err != nil {
 		return "", fmt.Errorf("read node %s: %w", c.node, err)
 	}
 	return node.Annotations[key], nil

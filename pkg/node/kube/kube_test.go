@@ -25,7 +25,14 @@ func (a apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	switch {
 	case r.Method == http.MethodGet && r.URL.Path == "/api/v1/nodes/node-1":
-		io.WriteString(w, `{"kind":"Node","apiVersion":"v1","metadata":{"name":"node-1","annotations":{"a":"b"}}}`)
+		io.WriteString(w, `{"kind":"Node","apiVersion":"v1","metadata":{"name":"node-1","annotations":{"a":"b"},"labels":{"terway-config":"small","other":"absent","empty":"blank"}}}`)
+	case r.Method == http.MethodGet && r.URL.Path == "/api/v1/namespaces/kube-system/configmaps/small":
+		io.WriteString(w, `{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"small"},"data":{"eni_conf":"{}"}}`)
+	case r.Method == http.MethodGet && r.URL.Path == "/api/v1/namespaces/kube-system/configmaps/blank":
+		io.WriteString(w, `{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"blank"}}`)
+	case r.Method == http.MethodGet && r.URL.Path == "/api/v1/namespaces/kube-system/configmaps/absent":
+		w.WriteHeader(http.StatusNotFound)
+		io.WriteString(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound","code":404}`)
 	case r.Method == http.MethodPost:
 		var event corev1.Event
 		if err := json.Unmarshal(body, &event); err != nil {
@@ -111,5 +118,25 @@ func TestNodeAnnotation(t *testing.T) {
 		if err != nil || got != want {
 			t.Errorf("annotation %q = %q, %v; want %q", key, got, err, want)
 		}
+	}
+}
+
+func TestNodeConfigIsTheConfigMapThatTheLabelNames(t *testing.T) {
+	client, _ := serve(t)
+	type config struct{ name, text, problem string }
+	for label, want := range map[string]config{
+		"terway-config": {"small", "{}", ""},
+		"not-there":     {},
+		"other":         {"absent", "", "there is no such ConfigMap"},
+		"empty":         {"blank", "", "it has no key eni_conf"},
+	} {
+		name, text, problem, err := client.NodeConfig(t.Context(), label, "eni_conf")
+		if got := (config{name, text, problem}); err != nil || got != want {
+			t.Errorf("label %s: %+v, %v; want %+v", label, got, err, want)
+		}
+	}
+	client.node = "node-2"
+	if _, _, _, err := client.NodeConfig(t.Context(), "terway-config", "eni_conf"); err == nil {
+		t.Error("a node that cannot be read is no error")
 	}
 }

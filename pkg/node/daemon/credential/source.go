@@ -48,7 +48,7 @@ func (s Source) Key() (cloud.AccessKey, error) {
 		return cloud.AccessKey{}, fmt.Errorf("read AccessKey: %w", err)
 	}
 	config, _, err := conf.ParseENI(text)
-	if err != nil {
+	if err != nil && config.AccessKey.IsZero() { // a mistake elsewhere in it is no reason to stop calling the cloud
 		return cloud.AccessKey{}, fmt.Errorf("read AccessKey: %w", err)
 	}
 	if config.AccessKey.IsZero() {

@@ -1,0 +1,95 @@
+package conf
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// The cases are those of RFC 7396, appendix A, that are objects.
+func TestMergeFollowsRFC7396(t *testing.T) {
+	for _, c := range []struct{ base, patch, want string }{
+		{`{"a":"b"}`, `{"a":"c"}`, `{"a":"c"}`},
+		{`{"a":"b"}`, `{"b":"c"}`, `{"a":"b","b":"c"}`},
+		{`{"a":"b"}`, `{"a":null}`, `{}`},
+		{`{"a":"b","b":"c"}`, `{"a":null}`, `{"b":"c"}`},
+		{`{"a":["b"]}`, `{"a":"c"}`, `{"a":"c"}`},
+		{`{"a":"c"}`, `{"a":["b"]}`, `{"a":["b"]}`},
+		{`{"a":{"b":"c"}}`, `{"a":{"b":"d","c":null}}`, `{"a":{"b":"d"}}`},
+		{`{"a":[{"b":"c"}]}`, `{"a":[1]}`, `{"a":[1]}`},
+		{`{"e":null}`, `{"a":1}`, `{"a":1,"e":null}`},
+		{`{"a":"{{.Left}}"}`, `{"b":1}`, `{"a":"{{.Left}}","b":1}`}, // for ParseENI to find
+		{`{}`, `{"a":{"bb":{"ccc":null}}}`, `{"a":{"bb":{}}}`},
+	} {
+		got, err := Merge("patch", []byte(c.base), []byte(c.patch))
+		if err != nil || string(got) != c.want {
+			t.Errorf("%s with %s: got %s, %v; want %s", c.base, c.patch, got, err, c.want)
+		}
+	}
+}
+
+func TestMergeNamesWhichTextIsNoObject(t *testing.T) {
+	for _, c := range []struct{ base, patch, want string }{
+		{`{}`, `[1]`, "ConfigMap small: it is a JSON array"},
+		{`{}`, `{"a":`, "ConfigMap small:1:"},
+		{`{`, `{}`, "eni_conf:1:"},
+	} {
+		if _, err := Merge("ConfigMap small", []byte(c.base), []byte(c.patch)); err == nil || !strings.HasPrefix(err.Error(), c.want) {
+			t.Errorf("got %v, want %s…", err, c.want)
+		}
+	}
+}
+
+func TestTakeChangesWhatMayChangeAndSaysWhyTheRestStays(t *testing.T) {
+	parsed := func(text string) ENIConf {
+		c, _, err := ParseENI([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	running := parsed(`{"region_id": "r1", "eni_tag_filter": {"a": "1"}, "max_pool_size": 5}`)
+	next := parsed(`{"region_id": "r2", "eni_tag_filter": {"a": "2"}, "eni_tag_block_list": [{"key": "k", "value": "v"}], "ip_warm_up_size": 3,
+		"max_pool_size": 9, "vswitches": {"z": ["vsw-2"]}, "eni_tags": {"t": "2"}, "security_group": "sg-2"}`)
+	got, kept := running.Take(next)
+	want := next
+	want.RegionID, want.ENITagFilter, want.ENITagBlockList, want.WarmUp = "r1", map[string]string{"a": "1"}, running.ENITagBlockList, 0
+	if diff := cmp.Diff(want, got, compare); diff != "" {
+		t.Errorf("taken (-want +got):\n%s", diff)
+	}
+	var paths []string
+	for _, w := range kept {
+		paths = append(paths, w.Path)
+		if !strings.Contains(w.Text, "started again") {
+			t.Errorf("%s does not say what to do", w)
+		}
+	}
+	if diff := cmp.Diff([]string{"eni_conf.region_id", "eni_conf.eni_tag_filter", "eni_conf.eni_tag_block_list", "eni_conf.ip_warm_up_size"}, paths); diff != "" {
+		t.Errorf("kept (-want +got):\n%s", diff)
+	}
+	if _, kept := running.Take(running); len(kept) > 0 {
+		t.Errorf("kept without a change: %v", kept)
+	}
+}
+
+func TestKeepNamesEveryChangedKeyOfThePluginsConfiguration(t *testing.T) {
+	running, _, err := ParseCNI([]byte(`{}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	next, _, err := ParseCNI([]byte(`{"mtu": 8500, "host_stack_cidrs": ["169.254.20.10/32"], "symmetric_routing_config": {"mark": 3}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var paths []string
+	for _, w := range running.Keep(next) {
+		paths = append(paths, w.Path)
+	}
+	if diff := cmp.Diff([]string{"10-terway.conf.host_stack_cidrs", "10-terway.conf.mtu", "10-terway.conf.symmetric_routing"}, paths); diff != "" {
+		t.Errorf("kept (-want +got):\n%s", diff)
+	}
+	if kept := next.Keep(next); len(kept) > 0 {
+		t.Errorf("kept without a change: %v", kept)
+	}
+}
