@@ -27,11 +27,16 @@ type script struct {
 	mu    sync.Mutex
 	calls []string
 	fail  map[string]error // by call, "kernel.Add"
+	seen  int              // calls so far
+	dieAt int              // the call before which the daemon is killed; it has no more effects then; 0: none
 }
 
 func (s *script) note(call, about string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.seen++; s.dieAt > 0 && s.seen >= s.dieAt {
+		return errKilled
+	}
 	s.calls = append(s.calls, call+" "+about)
 	return s.fail[call]
 }
