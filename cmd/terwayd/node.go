@@ -173,9 +173,10 @@ func (n *node) instance(ctx context.Context) (cloud.Instance, error) {
 // cloud is the cloud API with the AccessKey of the moment. Nodes reach it inside the VPC; they need no way to the internet.
 func (n *node) cloud(region string) *credential.Cloud {
 	source := credential.Source{SecretDir: n.secretDir, ENIConf: filepath.Join(n.configDir, "eni_conf")}
+	limits := n.config.ENI.RateLimit // of the start: connect runs beside what follows the configuration
 	connect := func(key cloud.AccessKey) (credential.API, error) {
 		return openapi.New(openapi.Options{
-			Key: key, Region: region, Endpoint: n.endpoint, Network: "vpc",
+			Key: key, Region: region, Endpoint: n.endpoint, Network: "vpc", PerMinute: limits,
 			UserAgent: "terwayd/" + version.Get().Version, Observe: n.metrics.CloudCall,
 		})
 	}

@@ -1,6 +1,7 @@
 package openapi
 
 import (
+	"cmp"
 	"context"
 	"sync"
 	"time"
@@ -32,6 +33,7 @@ var perMinute = map[string]int{
 // others spend the same account's quota, is slowed to half its rate at once and recovers with each call that passes.
 type budget struct {
 	mu      sync.Mutex
+	given   map[string]int // calls a minute, before perMinute
 	actions map[string]*allowance
 }
 
@@ -47,7 +49,10 @@ const (
 	recovery    = 1.0 / 32 // of the full rate, for each call that passes
 )
 
-func newBudget() *budget { return &budget{actions: map[string]*allowance{}} }
+// newBudget makes one whose actions have the given calls a minute, and where none is given the built-in ones.
+func newBudget(given map[string]int) *budget {
+	return &budget{given: given, actions: map[string]*allowance{}}
+}
 
 // wait blocks until the action may be called, or returns the context's error.
 func (b *budget) wait(ctx context.Context, action string) error {
@@ -77,10 +82,7 @@ func (b *budget) of(action string) *allowance {
 	if found := b.actions[action]; found != nil {
 		return found
 	}
-	full := perMinute[action]
-	if full == 0 {
-		full = defaultPerMinute
-	}
+	full := cmp.Or(b.given[action], perMinute[action], defaultPerMinute)
 	made := &allowance{limiter: rate.NewLimiter(rate.Limit(float64(full)/time.Minute.Seconds()), full), full: full, level: 1}
 	b.actions[action] = made
 	return made

@@ -11,7 +11,7 @@ import (
 
 func TestBudgetSlowsDownWhenThrottledAndRecovers(t *testing.T) {
 	t.Parallel()
-	b := newBudget()
+	b := newBudget(nil)
 	const action = "DescribeNetworkInterfaces"
 	limiter := b.of(action).limiter
 	full, burst := limiter.Limit(), limiter.Burst()
@@ -42,7 +42,7 @@ func TestBudgetSlowsDownWhenThrottledAndRecovers(t *testing.T) {
 
 func TestBudgetsOfActionsAreSeparate(t *testing.T) {
 	t.Parallel()
-	b := newBudget()
+	b := newBudget(nil)
 	b.report("CreateNetworkInterface", cloud.Throttled)
 	if got := b.of("AttachNetworkInterface").level; got != 1 {
 		t.Errorf("throttling of one action brought another to level %v", got)
@@ -51,7 +51,7 @@ func TestBudgetsOfActionsAreSeparate(t *testing.T) {
 
 func TestBudgetWaitEndsWithTheContext(t *testing.T) {
 	t.Parallel()
-	b := newBudget()
+	b := newBudget(nil)
 	for range 20 {
 		b.report("CreateUser", cloud.Throttled)
 	}
@@ -62,5 +62,16 @@ func TestBudgetWaitEndsWithTheContext(t *testing.T) {
 	defer cancel()
 	if err := b.wait(soon, "CreateUser"); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("a turn behind the deadline: got %v, want DeadlineExceeded", err)
+	}
+}
+
+func TestAGivenBudgetComesBeforeTheBuiltInOne(t *testing.T) {
+	t.Parallel()
+	b := newBudget(map[string]int{"DescribeVSwitches": 60})
+	if l := b.of("DescribeVSwitches").limiter; l.Limit() != 1 || l.Burst() != 60 {
+		t.Errorf("given: %v a second, burst %d; want 1 and 60", l.Limit(), l.Burst())
+	}
+	if l := b.of("DetachNetworkInterface").limiter; l.Burst() != perMinute["DetachNetworkInterface"] {
+		t.Errorf("not given: burst %d, want the built-in %d", l.Burst(), perMinute["DetachNetworkInterface"])
 	}
 }

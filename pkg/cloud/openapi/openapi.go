@@ -23,10 +23,11 @@ import (
 // Options say which cloud a Client talks to, and as whom.
 type Options struct {
 	Key       cloud.AccessKey
-	Region    string // "cn-hangzhou"
-	Endpoint  string // where all products answer, "http://127.0.0.1:8080"; "" is the real service
-	Network   string // "vpc" uses the addresses inside a VPC (ECS, VPC and STS have them); "" is the internet
-	UserAgent string // added to the SDK's own
+	Region    string         // "cn-hangzhou"
+	Endpoint  string         // where all products answer, "http://127.0.0.1:8080"; "" is the real service
+	Network   string         // "vpc" uses the addresses inside a VPC (ECS, VPC and STS have them); "" is the internet
+	UserAgent string         // added to the SDK's own
+	PerMinute map[string]int // calls of an action a minute at most; an action that is not named has a built-in budget
 
 	// Observe, when set, is told of each request that was sent: every page and every attempt. err is a *cloud.Error.
 	// It may be called from several goroutines at once.
@@ -63,7 +64,7 @@ func New(o Options) (*Client, error) {
 	}
 	return &Client{
 		key: o.Key, region: o.Region, network: o.Network, userAgent: o.UserAgent, override: override,
-		transport: newTransport(), budget: newBudget(), observe: o.Observe, pause: pause,
+		transport: newTransport(), budget: newBudget(o.PerMinute), observe: o.Observe, pause: pause,
 	}, nil
 }
 

@@ -74,7 +74,8 @@ func TestParseENIReadsEveryKey(t *testing.T) {
 		"security_group": "sg-2", "security_groups": ["sg-1", "sg-2"], "eni_cap_ratio": 0.5, "eni_cap_shift": 2,
 		"vswitch_selection_policy": "most", "eni_selection_policy": "least_ips", "ip_stack": "ipv4", "eni_tag_filter": {"f": "1"},
 		"eni_tag_block_list": [{"key": "k", "value": "v"}], "ip_pool_sync_period": "30s", "idle_ip_reclaim_after": "1h",
-		"idle_ip_reclaim_batch_size": 2, "idle_ip_reclaim_interval": "5m", "idle_ip_reclaim_jitter_factor": "0.2", "enable_patch_pod_ips": false
+		"idle_ip_reclaim_batch_size": 2, "idle_ip_reclaim_interval": "5m", "idle_ip_reclaim_jitter_factor": "0.2", "enable_patch_pod_ips": false,
+		"rate_limit": {"DescribeVSwitches": 60}
 	}`
 	got, warnings, err := ParseENI([]byte(text))
 	if err != nil || len(warnings) > 0 {
@@ -87,7 +88,7 @@ func TestParseENIReadsEveryKey(t *testing.T) {
 		MaxPoolSize: 9, MinPoolSize: 3, WarmUp: 20, MinENI: 1, MaxENI: 4, ENICapRatio: 0.5, ENICapShift: 2,
 		SecurityGroups: []string{"sg-1", "sg-2"}, VSwitchSelection: "most", ENISelection: "least_ips", ENITagFilter: map[string]string{"f": "1"},
 		ENITagBlockList: append(alwaysBlocked[:2:2], Tag{"k", "v"}), IPPoolSyncPeriod: 30 * time.Second, IdleReclaimAfter: time.Hour,
-		IdleReclaimBatch: 2, IdleReclaimInterval: 5 * time.Minute, IdleReclaimJitter: 0.2, IPStack: "ipv4",
+		IdleReclaimBatch: 2, IdleReclaimInterval: 5 * time.Minute, IdleReclaimJitter: 0.2, RateLimit: map[string]int{"DescribeVSwitches": 60}, IPStack: "ipv4",
 	}
 	if diff := cmp.Diff(want, got, compare); diff != "" {
 		t.Errorf("all keys (-want +got):\n%s", diff)

@@ -42,6 +42,8 @@ type ENIConf struct {
 	IdleReclaimInterval time.Duration // idle_ip_reclaim_interval, 10m
 	IdleReclaimJitter   float64       // idle_ip_reclaim_jitter_factor, 0.1
 
+	RateLimit map[string]int // rate_limit: cloud calls a minute by API action; none: the daemon's own budgets
+
 	IPStack    string  // ip_stack, ipv4; dual is read, the node serves IPv4 and a warning says so
 	IPAMType   string  // ipam_type, "": the node's daemon keeps the pool
 	ENITrunk   bool    // enable_eni_trunking

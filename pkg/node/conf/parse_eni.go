@@ -143,6 +143,7 @@ func (c *ENIConf) readFeatures(o *object) {
 	if c.ERDMA {
 		o.found.warn(o.at("enable_erdma"), "eRDMA is not supported; ordinary ENIs are made")
 	}
+	c.readRateLimit(o)
 	c.PatchPodIP = o.boolean("enable_patch_pod_ips", true)
 	c.readRoutes(o)
 }
@@ -178,7 +179,6 @@ func (o *object) withoutEffect() {
 		"kube_client_qps":                "it has no effect: the daemon watches its own node's pods only",
 		"kube_client_burst":              "it has no effect: the daemon watches its own node's pods only",
 		"resource_group_id":              "it has no effect: ENIs are made in the default resource group",
-		"rate_limit":                     "it has no effect: calls are limited by the daemon itself",
 		"enable_ip_prefix":               "prefixes are not supported; single addresses are assigned",
 		"ipv4_prefix_count":              "prefixes are not supported; single addresses are assigned",
 		"ipv6_prefix_count":              "prefixes are not supported; single addresses are assigned",
