@@ -16,11 +16,7 @@ func (p *Pool) Configure(ctx context.Context, config Config, limits cloud.Instan
 	err := p.ask(ctx, func(time.Time) {
 		p.opts.Config, p.opts.Limits = config.withDefaults(), limits
 		p.marks = p.opts.Config.marks(limits)
-		candidates := p.candidates()
-		for i := range p.stock.VSwitches {
-			v := &p.stock.VSwitches[i]
-			v.Candidate = slices.Contains(candidates, v.ID)
-		}
+		p.reorder()
 		p.stock.Stale = true // vSwitches that are named for the first time have not been looked at
 		p.forgive()
 		close(taken)
@@ -30,6 +26,27 @@ func (p *Pool) Configure(ctx context.Context, config Config, limits cloud.Instan
 	}
 	<-taken
 	return nil
+}
+
+// reorder puts the candidates in their configured order, before the vSwitches that only our ENIs are in. One that was not
+// read yet has no free address.
+func (p *Pool) reorder() {
+	var ordered []VSwitch
+	for _, id := range p.candidates() {
+		v, known := p.stock.vswitch(id)
+		if !known {
+			v = VSwitch{VSwitch: cloud.VSwitch{ID: id}, SeenFree: -1}
+		}
+		v.Candidate = true
+		ordered = append(ordered, v)
+	}
+	for _, v := range p.stock.VSwitches {
+		if !slices.ContainsFunc(ordered, func(o VSwitch) bool { return o.ID == v.ID }) {
+			v.Candidate = false
+			ordered = append(ordered, v)
+		}
+	}
+	p.stock.VSwitches = ordered
 }
 
 // forgive ends the holds that a corrected configuration may have made void.
