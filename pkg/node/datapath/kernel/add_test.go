@@ -239,3 +239,15 @@ func TestAddSendsFewRequests(t *testing.T) {
 		})
 	}
 }
+
+// TestBothEndsHaveOneQueue holds the price of the veth: on a machine with several processors each end would be made with as
+// many queues, and most of them be taken away again.
+func TestBothEndsHaveOneQueue(t *testing.T) {
+	w := newWorld(t, steering["marks"])
+	p := w.addedPod("a", "10.0.16.5", w.enis[0])
+	for where, link := range map[string]netlink.Link{"host": w.host.Link(p.host.Links[0].Name), "pod": p.Link("eth0")} {
+		if got := link.Attrs(); got.NumTxQueues != 1 || got.NumRxQueues != 1 {
+			t.Errorf("the %s's end has %d queues to send and %d to receive, want one each", where, got.NumTxQueues, got.NumRxQueues)
+		}
+	}
+}

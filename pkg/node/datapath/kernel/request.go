@@ -52,11 +52,19 @@ func createVeth(l datapath.Link, index, netns int) message {
 	if netns >= 0 {
 		peer.AddRtAttr(unix.IFLA_NET_NS_FD, nl.Uint32Attr(uint32(netns)))
 	}
-	for _, a := range naming(l.Peer, l.PeerMAC, l.MTU) {
+	for _, a := range append(naming(l.Peer, l.PeerMAC, l.MTU), oneQueue()...) {
 		peer.AddChild(a)
 	}
-	attrs := append(naming(l.Name, l.MAC, l.MTU), nl.NewRtAttr(unix.IFLA_GROUP, nl.Uint32Attr(l.Group)), info)
+	attrs := append(append(naming(l.Name, l.MAC, l.MTU), oneQueue()...), nl.NewRtAttr(unix.IFLA_GROUP, nl.Uint32Attr(l.Group)), info)
 	return request(unix.RTM_NEWLINK, add, fmt.Sprintf("make veth %s to %s in the pod", l.Name, l.Peer), header, attrs...)
+}
+
+// oneQueue gives a veth's end one queue each way. One is all that it uses anyway unless it is told otherwise; without a
+// number it is made with one for each processor, each with its files in /sys, and then waits for a grace period, with the
+// lock of all network configuration held, until all but one are gone again (veth_init_queues in drivers/net/veth.c,
+// netif_set_real_num_tx_queues in net/core/dev.c).
+func oneQueue() []*nl.RtAttr {
+	return []*nl.RtAttr{nl.NewRtAttr(unix.IFLA_NUM_TX_QUEUES, nl.Uint32Attr(1)), nl.NewRtAttr(unix.IFLA_NUM_RX_QUEUES, nl.Uint32Attr(1))}
 }
 
 func naming(name, mac string, mtu int) []*nl.RtAttr {
