@@ -129,7 +129,8 @@ func hostFaults() []fault {
 			},
 		},
 		{
-			name: "Terway may run in the data centre", red: []string{"terway-selector"}, fix: "onectl addon install terway-eniip",
+			name: "Terway may run in the data centre",
+			red:  []string{"terway-selector", "separation-terway", "separation-terway-count", "separation-terway-pods", "terway-ready"}, fix: "onectl addon install terway-eniip",
 			cause: func(s *story, t *testing.T) {
 				s.patch(t, "ds/terway-eniip", `[{"op":"remove","path":"/spec/template/spec/nodeSelector/alibabacloud.com~1external"}]`)
 			},

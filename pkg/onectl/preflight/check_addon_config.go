@@ -56,11 +56,20 @@ func config(f Facts) (c ENIConfig, instead *Finding) {
 	switch {
 	case instead != nil:
 		return ENIConfig{}, instead
-	case !t.ConfigPresent, slices.ContainsFunc(t.Problems, func(p string) bool { return configProblem(p) && !ofCNIConf(p) }):
-		finding := NotApplicable("eni-config cannot be read: see check eni-config-valid")
+	case !t.ConfigPresent, unreadable(t):
+		finding := seeConfigValid()
 		return ENIConfig{}, &finding
 	}
 	return t.Config, nil
+}
+
+// unreadable reports whether eni_conf is there and cannot be read: what it holds is then not known to be wrong.
+func unreadable(t Terway) bool {
+	return t.ConfigPresent && slices.ContainsFunc(t.Problems, func(p string) bool { return configProblem(p) && !ofCNIConf(p) })
+}
+
+func seeConfigValid() Finding {
+	return NotApplicable("eni-config cannot be read: see check eni-config-valid")
 }
 
 func placeholder(problem string) bool { return strings.Contains(problem, "{{") }

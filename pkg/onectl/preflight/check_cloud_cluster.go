@@ -116,6 +116,9 @@ func clusterServiceCIDR(f Facts) Finding {
 	if why := cmp.Or(unread(f.Cluster), unread(f.Server), unread(f.Terway)); why != "" {
 		return NotKnown(why)
 	}
+	if unreadable(f.Terway.Value) {
+		return seeConfigValid()
+	}
 	used := only4(f.Server.Value.ServiceCIDRs)
 	if len(used) == 0 {
 		return NotKnown("the Service CIDR of the API server could not be found out")
@@ -141,6 +144,9 @@ func clusterServiceCIDR(f Facts) Finding {
 func clusterPodVSwitches(f Facts) Finding {
 	if why := cmp.Or(unread(f.Cluster), unread(f.Terway)); why != "" {
 		return NotKnown(why)
+	}
+	if unreadable(f.Terway.Value) {
+		return seeConfigValid()
 	}
 	if f.Terway.Value.ConfigPresent {
 		if len(f.Terway.Value.Config.VSwitches) > 0 {

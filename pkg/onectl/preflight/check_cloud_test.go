@@ -173,6 +173,8 @@ func TestRegisteredClusterChecks(t *testing.T) {
 		{"cluster-service-cidr", "before, not set", all(beforeInstall, in(theCluster, func(c *cloud.Cluster) { c.ServiceCIDR = netip.Prefix{} })), OutcomeFail, "service_cidr=10.96.0.0/16"},
 		{"cluster-service-cidr", "before, another", all(beforeInstall, in(theCluster, func(c *cloud.Cluster) { c.ServiceCIDR = cidr("172.21.0.0/20") })), OutcomeFail, "172.21.0.0/20"},
 		{"cluster-service-cidr", "another in eni_conf", in(theTerway, func(w *Terway) { w.Config.ServiceCIDRs = cidrs("172.21.0.0/20") }), OutcomeFail, "172.21.0.0/20"},
+		{"cluster-service-cidr", "eni_conf is not JSON", notJSON, OutcomeSkip, "eni-config-valid"},
+		{"cluster-pod-vswitches", "eni_conf is not JSON", notJSON, OutcomeSkip, "eni-config-valid"},
 		{"cluster-service-cidr", "unknown to the API server", in(theServer, func(s *Server) { s.ServiceCIDRs = nil }), OutcomeUnknown, "could not be found out"},
 		{"cluster-service-cidr", "not read", not(theServer), OutcomeUnknown, ""},
 		{"cluster-pod-vswitches", "good", nil, OutcomePass, "2 zones"},
@@ -227,4 +229,10 @@ func TestChecksOfCloudAndNetworkAreToldApartAndExplained(t *testing.T) {
 	if len(seen) < 34 {
 		t.Errorf("%d checks", len(seen))
 	}
+}
+
+// notJSON is an eni_conf of which nothing can be read.
+func notJSON(f *Facts) {
+	f.Terway.Value.Config = ENIConfig{}
+	f.Terway.Value.Problems = []string{"eni_conf:2:3: not JSON: invalid character 'v'"}
 }

@@ -184,6 +184,9 @@ func vSwitchPerZone(f Facts) Finding {
 	if why = cmp.Or(why, unread(f.Nodes)); why != "" {
 		return NotKnown(why)
 	}
+	if unreadable(f.Terway.Value) {
+		return seeConfigValid()
+	}
 	nodes := cloudNodes(f.Nodes.Value)
 	if len(nodes) == 0 {
 		return NotApplicable("there is no cloud node yet")

@@ -48,6 +48,7 @@ func TestVSwitchChecks(t *testing.T) {
 		}), OutcomeFail, `{"cn-hangzhou-i":["vsw-pods-i"],"cn-hangzhou-j":["vsw-pods-j"]}`},
 		{"vswitch-zone", "before", beforeInstall, OutcomeSkip, ""},
 		{"vswitch-zone", "not read", not(theVSwitches), OutcomeUnknown, ""},
+		{"vswitch-per-zone", "eni_conf is not JSON", notJSON, OutcomeSkip, "eni-config-valid"},
 		{"vswitch-per-zone", "good", nil, OutcomePass, ""},
 		{"vswitch-per-zone", "swapped is another check's", inConfig(func(c *ENIConfig) {
 			c.VSwitches = map[string][]string{"cn-hangzhou-i": {"vsw-pods-j"}, "cn-hangzhou-j": {"vsw-pods-i"}}
