@@ -124,6 +124,7 @@ type SecurityGroup struct {
 	ID    string
 	Name  string
 	VPCID string
+	Type  SecurityGroupType // "" when the service does not say
 }
 
 // Instance is an ECS instance.

@@ -89,6 +89,9 @@ func (s *Session) assign(ctx context.Context, action string, r AssignRequest, ch
 					return err
 				}
 			}
+			if err := t.checkRoom(e.SecurityGroups, 0, max(r.Count, len(r.Addresses))); err != nil {
+				return err
+			}
 			assigned, err = choose(t, e)
 			return err
 		})
@@ -157,6 +160,10 @@ func (s *Session) ModifyENIAttribute(ctx context.Context, eniID string, change E
 			return err
 		}
 		if err := t.checkSecurityGroups(change.SecurityGroups, t.VSwitches[e.VSwitchID].VPCID); err != nil {
+			return err
+		}
+		joins := slices.DeleteFunc(slices.Clone(change.SecurityGroups), func(id string) bool { return slices.Contains(e.SecurityGroups, id) })
+		if err := t.checkRoom(joins, 1, len(e.IPv4)+len(e.IPv6)); err != nil {
 			return err
 		}
 		if len(change.SecurityGroups) > 0 {

@@ -18,13 +18,14 @@ func (b BootstrapSpec) withDefaults() BootstrapSpec {
 	text(&b.Account, "1234567890123456")
 	text(&b.VPCID, "vpc-lab")
 	text(&b.SecurityGroup, "sg-lab")
+	text((*string)(&b.SecurityGroupType), string(cloud.SecurityGroupNormal))
 	text(&b.ClusterID, "c0123456789abcdef0123456789abcdef")
 	text(&b.ClusterName, "hybrid")
 	text(&b.ClusterVersion, "1.34.1")
 	text(&b.OperatorUser, "operator")
 	text((*string)(&b.Routing), string(RoutingStatic))
 	if b.SecurityRules == nil {
-		b.SecurityRules = privateRules()
+		b.SecurityRules = privateRules(b.SecurityGroupType)
 	}
 	if !b.LANSubnet.IsValid() {
 		b.LANSubnet = netip.MustParsePrefix("10.20.0.0/24")
@@ -55,6 +56,9 @@ func (b BootstrapSpec) validate() error {
 	}
 	if !slices.Contains([]Routing{RoutingStatic, RoutingBGP, RoutingSpeaker}, b.Routing) {
 		return fmt.Errorf("bootstrap world: routing %q is not one of static, bgp and speaker", b.Routing)
+	}
+	if err := validGroupType(b.SecurityGroupType); err != nil {
+		return fmt.Errorf("bootstrap world: security group: %w", err)
 	}
 	for _, rule := range b.SecurityRules {
 		if err := validRule(rule); err != nil {
@@ -110,7 +114,7 @@ func (s *state) bootstrap(b BootstrapSpec, now time.Time) {
 	s.Account, s.Region, s.LANSubnet, s.Services = b.Account, b.Region, b.LANSubnet, b.Services
 	s.SecurityGroup, s.Cluster, s.Routing = b.SecurityGroup, b.ClusterID, b.Routing
 	s.VPC = cloud.VPC{ID: b.VPCID, Name: b.VPCID, CIDR: b.VPC.Masked()}
-	s.SecurityGroups[b.SecurityGroup] = cloud.SecurityGroup{ID: b.SecurityGroup, Name: b.SecurityGroup, VPCID: b.VPCID}
+	s.SecurityGroups[b.SecurityGroup] = cloud.SecurityGroup{ID: b.SecurityGroup, Name: b.SecurityGroup, VPCID: b.VPCID, Type: b.SecurityGroupType}
 	s.setRules(b.SecurityGroup, b.SecurityRules)
 	cluster := cloud.Cluster{
 		ID: b.ClusterID, Name: b.ClusterName, Type: cloud.ClusterTypeRegistered, State: "running", RegionID: b.Region, VPCID: b.VPCID,
@@ -154,17 +158,6 @@ func (s *state) bootstrapped() BootstrapResult {
 		r.AccountKey = k.accessKey()
 	}
 	return r
-}
-
-// AddSecurityGroup adds a security group to the VPC, or renames one.
-func (w *World) AddSecurityGroup(id, name string) error {
-	return w.change(func(s *state, _ time.Time) error {
-		if s.VPC.ID == "" || id == "" {
-			return fmt.Errorf("add security group %q: it needs an ID and a world with a VPC: call Bootstrap first", id)
-		}
-		s.SecurityGroups[id] = cloud.SecurityGroup{ID: id, Name: name, VPCID: s.VPC.ID}
-		return nil
-	})
 }
 
 // AddVSwitch adds a vSwitch to the VPC. The cluster does not use it until SetCluster says so.

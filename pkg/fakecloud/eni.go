@@ -87,6 +87,9 @@ func (t *tx) createENI(r ENIRequest) (*eniRecord, error) {
 			return nil, err
 		}
 	}
+	if err := t.checkRoom(r.SecurityGroups, 1, len(v4)+len(v6)); err != nil {
+		return nil, err
+	}
 	e := &eniRecord{
 		ID: t.newID("eni"), Name: r.Name, Description: r.Description, Status: cloud.ENIAvailable, Type: cloud.ENISecondary, MAC: t.newMAC(),
 		VSwitchID: v.ID, SecurityGroups: slices.Clone(r.SecurityGroups), IPv4: stamped(v4, t.now), IPv6: stamped(v6, t.now),
@@ -133,19 +136,6 @@ func (t *tx) checkENIRequest(r ENIRequest) (*vswitchRecord, error) {
 		return nil, fail("MaxEniCountExceeded", "The maximum number of ENIs of the account in this region, %d, is exceeded.", t.options.ENIQuota)
 	}
 	return v, nil
-}
-
-func (s *state) checkSecurityGroups(ids []string, vpc string) error {
-	for _, id := range ids {
-		group, known := s.SecurityGroups[id]
-		if !known {
-			return fail("InvalidSecurityGroupId.NotFound", "The specified SecurityGroupId %q does not exist.", id)
-		}
-		if group.VPCID != vpc {
-			return fail("InvalidOperation.VpcMismatch", "The specified security group %q and the vSwitch are not in the same VPC.", id)
-		}
-	}
-	return nil
 }
 
 // chooseIPv4 is the new ENI's addresses, primary first. Given ones are checked, the others chosen.

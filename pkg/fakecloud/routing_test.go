@@ -195,7 +195,7 @@ func TestRestoreKeepsRoutesAndRules(t *testing.T) {
 func TestSecurityRulesAreAuthorizedAndRevoked(t *testing.T) {
 	w, made := routedWorld(t, "", Options{})
 	ctx, account := t.Context(), w.Session(made.AccountKey)
-	need(t, w.AddSecurityGroup("sg-1", "one"))
+	need(t, w.AddSecurityGroup(cloud.SecurityGroup{ID: "sg-1", Name: "one"}))
 	https := cloud.SecurityRule{Policy: "Accept", Protocol: "TCP", Ports: "443/443", CIDR: netip.MustParsePrefix("10.0.0.0/8")}
 	ping := cloud.SecurityRule{Protocol: "icmp", SourceGroup: "sg-lab", Priority: 2}
 	need(t, account.AuthorizeSecurityRules(ctx, "sg-1", cloud.Ingress, []cloud.SecurityRule{https, ping}))

@@ -13,30 +13,43 @@ import (
 	"github.com/onectl/onectl/pkg/cloud"
 )
 
-// privateRules let everything in from private addresses: what a lab needs that says nothing about rules.
-func privateRules() []cloud.SecurityRule {
+// privateRules let everything in from private addresses, and out of a group that lets nothing out by itself: what a lab
+// needs that says nothing about rules.
+func privateRules(kind cloud.SecurityGroupType) []cloud.SecurityRule {
 	var rules []cloud.SecurityRule
 	for _, cidr := range []string{"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"} {
 		rules = append(rules, cloud.SecurityRule{
 			Direction: cloud.Ingress, Policy: cloud.RuleAccept, Protocol: "all", Ports: cloud.AnyPort, CIDR: netip.MustParsePrefix(cidr), Priority: 100,
 		})
 	}
+	if kind == cloud.SecurityGroupEnterprise {
+		rules = append(rules, cloud.SecurityRule{
+			Direction: cloud.Egress, Policy: cloud.RuleAccept, Protocol: "all", Ports: cloud.AnyPort, CIDR: netip.MustParsePrefix("0.0.0.0/0"), Priority: 100,
+		})
+	}
 	return rules
 }
 
-// innerRule is the inner access of a basic security group: its members reach one another, whatever rules it has (ECS
-// documentation, internal access control policy).
-func innerRule(group string) cloud.SecurityRule {
-	return cloud.SecurityRule{
-		Direction: cloud.Ingress, Policy: cloud.RuleAccept, Protocol: "all", Ports: cloud.AnyPort, SourceGroup: group,
-		Description: "members of the group reach one another",
+// innerRules is the inner access of a normal security group: its members reach one another, whatever rules it has (ECS
+// documentation, internal access control policy). An enterprise group has none.
+func innerRules(group cloud.SecurityGroup) []cloud.SecurityRule {
+	if group.Type == cloud.SecurityGroupEnterprise {
+		return nil
 	}
+	return []cloud.SecurityRule{{
+		Direction: cloud.Ingress, Policy: cloud.RuleAccept, Protocol: "all", Ports: cloud.AnyPort, SourceGroup: group.ID,
+		Description: "members of the group reach one another",
+	}}
 }
 
-// adoptRules gives the group of a world that was saved before groups had rules those that Bootstrap gives now.
-func (s *state) adoptRules() {
+// adoptGroups gives the groups of a world that was saved before groups had types and rules those that Bootstrap gives now.
+func (s *state) adoptGroups() {
+	for id, g := range s.SecurityGroups {
+		g.Type = cmp.Or(g.Type, cloud.SecurityGroupNormal)
+		s.SecurityGroups[id] = g
+	}
 	if _, known := s.Rules[s.SecurityGroup]; !known && s.SecurityGroup != "" {
-		s.setRules(s.SecurityGroup, privateRules())
+		s.setRules(s.SecurityGroup, privateRules(s.SecurityGroups[s.SecurityGroup].Type))
 	}
 }
 
@@ -107,21 +120,14 @@ func validPorts(r cloud.SecurityRule) bool {
 	return ok && err == nil && err2 == nil && (r.Ports == cloud.AnyPort || 1 <= low && low <= high && high <= 65535)
 }
 
-func (s *state) securityGroup(id string) (cloud.SecurityGroup, error) {
-	if g, ok := s.SecurityGroups[id]; ok {
-		return g, nil
-	}
-	return cloud.SecurityGroup{}, fail("InvalidSecurityGroupId.NotFound", "The specified SecurityGroupId does not exist.")
-}
-
 // DescribeSecurityRules returns the rules of a security group, in the order they decide: by priority, drops first. The
-// first is the group's inner access, of priority 0.
+// first is a normal group's inner access, of priority 0.
 func (s *Session) DescribeSecurityRules(ctx context.Context, group string) ([]cloud.SecurityRule, error) {
-	_, rules, err := s.SecurityGroupAttribute(ctx, group)
+	found, rules, err := s.SecurityGroupAttribute(ctx, group)
 	if err != nil {
 		return nil, err
 	}
-	return append([]cloud.SecurityRule{innerRule(group)}, rules...), nil
+	return append(innerRules(found), rules...), nil
 }
 
 // SecurityGroupAttribute is DescribeSecurityGroupAttribute: the group and its rules without the inner access.
@@ -197,15 +203,23 @@ func sameRule(a, b cloud.SecurityRule) bool {
 }
 
 func (s *state) checkRules(group string, rules []cloud.SecurityRule) error {
-	if _, err := s.securityGroup(group); err != nil {
+	of, err := s.securityGroup(group)
+	if err != nil {
 		return err
 	}
 	for _, r := range rules {
 		if err := validRule(r); err != nil {
 			return err
 		}
-		if _, err := s.securityGroup(r.SourceGroup); r.SourceGroup != "" && err != nil {
+		if r.SourceGroup == "" {
+			continue
+		}
+		named, err := s.securityGroup(r.SourceGroup)
+		if err != nil {
 			return err
+		}
+		if of.Type == cloud.SecurityGroupEnterprise || named.Type == cloud.SecurityGroupEnterprise {
+			return fail("InvalidGroupAuthParameter.OperationDenied", "The security group can not authorize to enterprise level security group.")
 		}
 	}
 	return nil
@@ -220,22 +234,4 @@ func (w *World) SetSecurityRules(group string, rules []cloud.SecurityRule) error
 		s.setRules(group, rules)
 		return nil
 	})
-}
-
-// groups are the security groups as the fabric enforces them.
-func (s *state) groups() []SecurityGroup {
-	members := map[string][]netip.Addr{}
-	for _, e := range s.ENIs {
-		for _, g := range e.SecurityGroups {
-			members[g] = append(members[g], addresses(e.IPv4)...)
-		}
-	}
-	var all []SecurityGroup
-	for _, id := range sorted(s.SecurityGroups) {
-		slices.SortFunc(members[id], netip.Addr.Compare)
-		rules := append([]cloud.SecurityRule{innerRule(id)}, s.Rules[id]...)
-		sortRules(rules)
-		all = append(all, SecurityGroup{ID: id, Members: slices.Compact(members[id]), Rules: rules})
-	}
-	return all
 }

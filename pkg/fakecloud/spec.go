@@ -18,11 +18,12 @@ type Delays struct {
 // Options are what a World is made with. The zero value is a world on the system's clock, without delays, that is not
 // saved.
 type Options struct {
-	Clock    Clock              // nil is SystemClock
-	Delays   Delays             //
-	ENIQuota int                // ENIs the account may have in the region, 0 means 500
-	Save     func([]byte) error // called with a Snapshot before the call that changed the world returns; nil saves nothing
-	Warn     func(error)        // told when Save failed; nil ignores it
+	Clock          Clock              // nil is SystemClock
+	Delays         Delays             //
+	ENIQuota       int                // ENIs the account may have in the region, 0 means 500
+	GroupAddresses int                // private addresses that a normal security group takes, 0 means cloud.NormalGroupAddresses
+	Save           func([]byte) error // called with a Snapshot before the call that changed the world returns; nil saves nothing
+	Warn           func(error)        // told when Save failed; nil ignores it
 }
 
 // BootstrapSpec is the world's fixed part. Empty fields get a default, but Region, VPC and VSwitches.
@@ -44,8 +45,10 @@ type BootstrapSpec struct {
 	OperatorPolicies []string     // system policies attached to that user
 	Routing          Routing      // how VPC and data centre learn of one another, RoutingStatic by default
 
+	SecurityGroupType cloud.SecurityGroupType // of SecurityGroup, normal by default
+
 	// SecurityRules are the rules of SecurityGroup. Nil lets everything in from private addresses (RFC 1918), as the
-	// security group that Container Service makes for a cluster lets in its VPC and its pods.
+	// security group that Container Service makes for a cluster lets in its VPC and its pods, and everything out.
 	SecurityRules []cloud.SecurityRule
 }
 
@@ -97,8 +100,9 @@ type Network struct {
 // SecurityGroup is a security group as the fabric enforces it.
 type SecurityGroup struct {
 	ID      string
-	Members []netip.Addr         // IPv4 addresses of its ENIs, sorted
-	Rules   []cloud.SecurityRule // with the group's inner access
+	Type    cloud.SecurityGroupType // what happens to packets on the way out that no rule decides; "" is normal
+	Members []netip.Addr            // IPv4 addresses of its ENIs, sorted
+	Rules   []cloud.SecurityRule    // with the group's inner access
 }
 
 // Port is one ENI that is InUse on an instance with a network namespace.

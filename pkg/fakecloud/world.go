@@ -42,7 +42,7 @@ func Restore(snapshot []byte, options Options) (*World, error) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.state.adoptRules()
+	w.state.adoptGroups()
 	w.state.settle(w.clock.Now())
 	w.arm()
 	return w, nil
@@ -54,6 +54,9 @@ func newWorld(options Options) *World {
 	}
 	if options.ENIQuota == 0 {
 		options.ENIQuota = 500
+	}
+	if options.GroupAddresses == 0 {
+		options.GroupAddresses = cloud.NormalGroupAddresses
 	}
 	return &World{options: options, clock: options.Clock}
 }

@@ -242,7 +242,7 @@ func TestRestoreRefusesGarbage(t *testing.T) {
 
 func TestBootstrapTwiceReturnsTheSameWorld(t *testing.T) {
 	l := newLab(t)
-	l.must(l.AddSecurityGroup("sg-a", "first by name"))
+	l.must(l.AddSecurityGroup(cloud.SecurityGroup{ID: "sg-a", Name: "first by name"}))
 	l.must(l.SetCluster(cloud.Cluster{ID: "c0", Name: "first by ID"}))
 	again, err := l.Bootstrap(labSpec())
 	l.must(err)

@@ -70,7 +70,8 @@ type Fixture struct {
 	Wide           string         // a vSwitch with room for Quota ENIs
 	Narrow         string         // a /29 vSwitch in Wide's zone, with nothing in it
 	Far            string         // a vSwitch in another zone
-	SecurityGroups []string       // two in the VPC
+	SecurityGroups []string       // two in the VPC, of type normal
+	Enterprise     string         // a third one, of type enterprise, without rules
 	Instance       cloud.Instance // in Wide's zone, Running, with only its primary ENI; its type is among InstanceTypes
 	Quota          int            // ENIs the account may have, more than one page of them (500)
 	Cluster        cloud.Cluster  // the one registered cluster, with every field set
@@ -105,6 +106,7 @@ func Run(t *testing.T, open func(t *testing.T) Fixture) {
 		{"RoutesGoWithTheBGPSession", routesWithdrawn},
 		{"BorderRoutersAndBGP", borderRouters},
 		{"SecurityRules", securityRules},
+		{"EnterpriseSecurityGroups", enterpriseGroups},
 		{"NetworkReadersNeedRights", networkRights},
 		{"RAMUserLife", userLife},
 		{"RAMKeysAreTwoAtMost", keyLife},

@@ -14,11 +14,12 @@ import (
 )
 
 const (
-	delay     = 2 * time.Second // of every transition
-	region    = "cn-hangzhou"
-	eniQuota  = 510
-	groupTwo  = "sg-two"
-	clusterID = "c0123456789abcdef0123456789abcdef"
+	delay      = 2 * time.Second // of every transition
+	region     = "cn-hangzhou"
+	eniQuota   = 510
+	groupTwo   = "sg-two"
+	groupThree = "sg-three"
+	clusterID  = "c0123456789abcdef0123456789abcdef"
 )
 
 // newWorld makes what a Fixture promises, but for the ways in.
@@ -39,7 +40,8 @@ func newWorld(t *testing.T) (*fakecloud.World, fakecloud.BootstrapResult, cloudt
 		PodVSwitches: []string{"vsw-narrow", "vsw-wide"}, ServiceCIDR: netip.MustParsePrefix("10.96.0.0/16"), Routing: fakecloud.RoutingBGP,
 	})
 	must(t, err)
-	must(t, world.AddSecurityGroup(groupTwo, "two"))
+	must(t, world.AddSecurityGroup(cloud.SecurityGroup{ID: groupTwo, Name: "two"}))
+	must(t, world.AddSecurityGroup(cloud.SecurityGroup{ID: groupThree, Name: "three", Type: cloud.SecurityGroupEnterprise}))
 	instance, _, err := world.AddInstance(fakecloud.InstanceSpec{Name: "node-1", Type: "ecs.g7.xlarge", VSwitchID: "vsw-wide"})
 	must(t, err)
 	return world, made, cloudtest.Fixture{
@@ -48,7 +50,7 @@ func newWorld(t *testing.T) (*fakecloud.World, fakecloud.BootstrapResult, cloudt
 		},
 		Settle: func() { clock.Advance(delay) },
 		Region: region, VPC: made.VPC, Wide: "vsw-wide", Narrow: "vsw-narrow", Far: "vsw-far",
-		SecurityGroups: []string{made.SecurityGroup.ID, groupTwo}, Instance: instance, Quota: eniQuota, Cluster: made.Cluster,
+		SecurityGroups: []string{made.SecurityGroup.ID, groupTwo}, Enterprise: groupThree, Instance: instance, Quota: eniQuota, Cluster: made.Cluster,
 		Line: newLine(t, world, made.VPC, groupTwo),
 	}
 }

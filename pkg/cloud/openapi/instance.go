@@ -110,7 +110,9 @@ func (c *Client) DescribeSecurityGroups(ctx context.Context, vpcID string) ([]cl
 			return nil, err
 		}
 		for _, g := range response.SecurityGroups.SecurityGroup {
-			list = append(list, cloud.SecurityGroup{ID: g.SecurityGroupId, Name: g.SecurityGroupName, VPCID: g.VpcId})
+			list = append(list, cloud.SecurityGroup{
+				ID: g.SecurityGroupId, Name: g.SecurityGroupName, VPCID: g.VpcId, Type: cloud.SecurityGroupType(strings.ToLower(g.SecurityGroupType)),
+			})
 		}
 		if response.NextToken == "" {
 			break

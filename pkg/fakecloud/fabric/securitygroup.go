@@ -59,11 +59,19 @@ func (w *rulesetWriter) port(port fakecloud.Port) {
 	name := fmt.Sprintf("%x", sha256.Sum256([]byte(strings.Join(ids, " "))))[:12]
 	if !w.chains[name] {
 		w.chains[name] = true
-		w.chain("from_"+name, ids, cloud.Egress, "return", "return")
+		w.chain("from_"+name, ids, cloud.Egress, "return", w.undecided(ids))
 		w.chain("to_"+name, ids, cloud.Ingress, "accept", "drop")
 	}
 	w.from = append(w.from, link+" : jump from_"+name)
 	w.to = append(w.to, link+" : jump to_"+name)
+}
+
+// undecided is what happens on the way out to a packet that no rule of the groups decides.
+func (w *rulesetWriter) undecided(ids []string) string {
+	if slices.ContainsFunc(ids, func(id string) bool { return w.groups[id].Type == cloud.SecurityGroupEnterprise }) {
+		return "drop"
+	}
+	return "return"
 }
 
 // chain writes the rules of several groups, in the order they decide, and what happens to the rest.

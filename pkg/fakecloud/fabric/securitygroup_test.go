@@ -268,3 +268,27 @@ func (l *lab) nft(args ...string) string {
 	}
 	return string(out)
 }
+
+func TestAnEnterpriseGroupLetsOutOnlyWhatARuleAccepts(t *testing.T) {
+	l := newLab(t)
+	client := l.instance(1, "vsw-nodes-i", "10.0.1.5")
+	server := l.instance(2, "vsw-nodes-j", "10.0.2.5")
+	l.join("sg-big", "sg-server")
+	l.group("sg-server", allow("all", cloud.AnyPort, "10.0.1.0/24"))
+	l.group("sg-big")
+	enterprise := func() {
+		for at := range l.network.SecurityGroups {
+			if l.network.SecurityGroups[at].ID == "sg-big" {
+				l.network.SecurityGroups[at].Type = cloud.SecurityGroupEnterprise
+			}
+		}
+		l.apply()
+	}
+	enterprise()
+	server.EchoTCP("10.0.2.5:7000")
+	mustTimeOut(t, client, "10.0.2.5:7000")
+	l.group("sg-big", rule(cloud.Egress, cloud.RuleAccept, "tcp", "7000/7000", "10.0.2.0/24"))
+	enterprise()
+	mustConnect(t, client, "10.0.2.5:7000")
+	mustNotPing(t, client, "", "10.0.2.5")
+}

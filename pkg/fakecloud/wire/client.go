@@ -59,8 +59,8 @@ func (c ControlClient) RemoveLANNode(ctx context.Context, name string) error {
 }
 
 // AddSecurityGroup is World.AddSecurityGroup.
-func (c ControlClient) AddSecurityGroup(ctx context.Context, id, name string) error {
-	return c.do(ctx, http.MethodPost, "/security-groups", cloud.SecurityGroup{ID: id, Name: name}, nil)
+func (c ControlClient) AddSecurityGroup(ctx context.Context, g cloud.SecurityGroup) error {
+	return c.do(ctx, http.MethodPost, "/security-groups", g, nil)
 }
 
 // SetCluster is World.SetCluster.

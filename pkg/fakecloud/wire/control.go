@@ -68,7 +68,7 @@ func Control(world *fakecloud.World) http.Handler {
 	})
 	handle(mux, "POST /lan", func(_ *http.Request, node fakecloud.LANNode) (any, error) { return object{}, world.AddLANNode(node) })
 	handle(mux, "POST /security-groups", func(_ *http.Request, g cloud.SecurityGroup) (any, error) {
-		return object{}, world.AddSecurityGroup(g.ID, g.Name)
+		return object{}, world.AddSecurityGroup(g)
 	})
 	handle(mux, "PUT /clusters", func(_ *http.Request, c cloud.Cluster) (any, error) { return object{}, world.SetCluster(c) })
 	handle(mux, "POST /faults", func(_ *http.Request, f fakecloud.Fault) (any, error) { return object{}, world.AddFault(f) })

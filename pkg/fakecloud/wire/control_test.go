@@ -76,7 +76,7 @@ func TestControlClientDoesWhatTheWorldDoes(t *testing.T) {
 	}
 	must(client.SetInstanceStatus(ctx, instance.ID, "Stopped"))
 	must(client.AddLANNode(ctx, fakecloud.LANNode{Name: "dc-1", NetNS: "/run/netns/y", Addresses: []netip.Prefix{netip.MustParsePrefix("10.244.0.0/24")}}))
-	must(client.AddSecurityGroup(ctx, "sg-2", "two"))
+	must(client.AddSecurityGroup(ctx, cloud.SecurityGroup{ID: "sg-2", Name: "two"}))
 	made.Cluster.State = "disconnected"
 	must(client.SetCluster(ctx, made.Cluster))
 	must(client.AddFault(ctx, fakecloud.Fault{Action: "*", Code: "Throttling", Count: 3, Delay: time.Second}))

@@ -76,6 +76,7 @@ func statuses() map[string]int {
 		"InvalidOperation.DetachPrimaryEniNotAllowed": http.StatusBadRequest,
 		"InvalidOperation.InvalidEcsState":            http.StatusBadRequest,
 		"InvalidOperation.InvalidEniState":            http.StatusBadRequest,
+		"InvalidOperation.MultiGroupType":             http.StatusBadRequest,
 		"InvalidVSwitchId.NotFound":                   http.StatusNotFound,
 		"MaxEniCountExceeded":                         http.StatusForbidden,
 		"Operation.Conflict":                          http.StatusForbidden,

@@ -113,7 +113,10 @@ func describeSecurityGroups(ctx context.Context, c *call) (object, error) {
 	if err != nil {
 		return nil, err
 	}
-	all = slices.DeleteFunc(all, func(g cloud.SecurityGroup) bool { return len(ids) > 0 && !slices.Contains(ids, g.ID) })
+	kind := cloud.SecurityGroupType(c.Get("SecurityGroupType"))
+	all = slices.DeleteFunc(all, func(g cloud.SecurityGroup) bool {
+		return len(ids) > 0 && !slices.Contains(ids, g.ID) || kind != "" && g.Type != kind
+	})
 	page, next := all, ""
 	if results > 0 || c.Get("NextToken") != "" {
 		size = within(results, 10, 1, 100)
@@ -126,7 +129,7 @@ func describeSecurityGroups(ctx context.Context, c *call) (object, error) {
 		"RegionId": c.world.Region(), "NextToken": next, "PageNumber": max(number, 1), "PageSize": size, "TotalCount": len(all),
 		"SecurityGroups": object{"SecurityGroup": each(page, func(g cloud.SecurityGroup) object {
 			return object{
-				"SecurityGroupId": g.ID, "SecurityGroupName": g.Name, "VpcId": g.VPCID, "SecurityGroupType": "normal", "Description": "",
+				"SecurityGroupId": g.ID, "SecurityGroupName": g.Name, "VpcId": g.VPCID, "SecurityGroupType": string(g.Type), "Description": "",
 				"ServiceManaged": false, "Tags": object{"Tag": []object{}},
 			}
 		})},

@@ -34,8 +34,15 @@ func describeRules(ctx context.Context, c *call) (object, error) {
 	page, next, err := tokenPage(rules, func(r cloud.SecurityRule) string { return r.ID }, within(results, 500, 1, 1000), c.Get("NextToken"))
 	return object{
 		"SecurityGroupId": group.ID, "SecurityGroupName": group.Name, "VpcId": group.VPCID, "RegionId": c.world.Region(), "Description": "",
-		"InnerAccessPolicy": "Accept", "NextToken": next, "Permissions": object{"Permission": each(page, permissionObject)},
+		"InnerAccessPolicy": innerAccess(group), "NextToken": next, "Permissions": object{"Permission": each(page, permissionObject)},
 	}, err
+}
+
+func innerAccess(g cloud.SecurityGroup) string {
+	if g.Type == cloud.SecurityGroupEnterprise {
+		return "Drop"
+	}
+	return "Accept"
 }
 
 // permissionObject has every key, as in the service: what does not apply is "".

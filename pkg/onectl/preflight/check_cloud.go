@@ -16,7 +16,7 @@ const (
 
 // cloudChecks is the checks on accounts, the registered cluster and what it has in the VPC.
 func cloudChecks() []Check {
-	return slices.Concat(keyChecks(), registeredChecks(), vSwitchChecks(), addressChecks(), groupChecks(), flowChecks(), eniChecks(), instanceChecks())
+	return slices.Concat(keyChecks(), registeredChecks(), vSwitchChecks(), addressChecks(), groupChecks(), groupKindChecks(), flowChecks(), eniChecks(), instanceChecks())
 }
 
 // withTerway is the scenarios in which Terway runs on cloud nodes.

@@ -28,7 +28,7 @@ func drop(protocol, ports, network string, priority int) cloud.SecurityRule {
 	return rule(cloud.Ingress, cloud.RuleDrop, protocol, ports, network, priority)
 }
 
-func groupKind(kind string) func(*Facts) {
+func groupKind(kind cloud.SecurityGroupType) func(*Facts) {
 	return in(theGroups, func(groups *[]SecurityGroup) { (*groups)[0].Type = kind })
 }
 
@@ -88,6 +88,13 @@ func TestFlowChecks(t *testing.T) {
 		{"security-group-datacentre-out", "dropped", moreRules(egress("10.20.0.0/24")), OutcomeFail, "RevokeSecurityGroupEgress"},
 		{"security-group-datacentre-out", "enterprise", groupKind("enterprise"), OutcomeFail, "AuthorizeSecurityGroupEgress"},
 		{"security-group-datacentre-out", "enterprise, opened", all(groupKind("enterprise"), moreRules(rule(cloud.Egress, cloud.RuleAccept, "all", "-1/-1", "0.0.0.0/0", 1))), OutcomePass, ""},
+		{"security-group-datacentre-out", "of a type that is not told", groupKind(""), OutcomeUnknown, "sg-1 is normal or enterprise"},
+		{"security-group-datacentre-in", "of a type that is not told", groupKind(""), OutcomePass, ""},
+		{"security-group-cloud", "of a type that is not told", groupKind(""), OutcomeUnknown, "sg-1"},
+		{"security-group-cloud", "enterprise has no inner access", all(enterprise(), moreRules(everythingOut())), OutcomeFail, "--SourceCidrIp 10.0.16.0/24"},
+		{"security-group-cloud", "enterprise, opened both ways", all(enterprise(), moreRules(everythingOut(), accept("all", "-1/-1", "10.0.0.0/16", 1))), OutcomePass, ""},
+		{"security-group-dns", "enterprise lets no question out", enterprise(), OutcomeSkip, "-out"},
+		{"security-group-dns", "of a type that is not told", groupKind(""), OutcomeUnknown, "sg-1"},
 		{"security-group-datacentre-out", "not read", not(theNodes), OutcomeUnknown, ""},
 		{"security-group-cloud", "good", nil, OutcomePass, ""},
 		{"security-group-cloud", "no inner access", in(theGroups, func(g *[]SecurityGroup) { (*g)[0].Rules = (*g)[0].Rules[1:] }), OutcomeFail, "SourceCidrIp"},

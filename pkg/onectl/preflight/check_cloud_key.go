@@ -72,7 +72,7 @@ func operatorRights(f Facts) Finding {
 	}
 	unreadable := []struct{ part, why string }{
 		{"registered cluster", unread(f.Cluster)}, {"VPC", unread(f.VPC)}, {"vSwitches", unread(f.VSwitches)}, {"security groups", unread(f.SecurityGroups)},
-		{"ENIs", unread(f.ENIs)}, {"instances", unread(f.Instances)}, {"route tables", unread(f.Routes)}, {"virtual border routers", unread(f.VBRs)},
+		{"members of security groups", unread(f.GroupUse)}, {"ENIs", unread(f.ENIs)}, {"instances", unread(f.Instances)}, {"route tables", unread(f.Routes)}, {"virtual border routers", unread(f.VBRs)},
 		{"BGP peers", unread(f.BGP)}, {"BGP networks", unread(f.BGPNetworks)}, {"CEN attachments", unread(f.CEN)},
 	}
 	var evidence []string

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/onectl/onectl/pkg/cloud"
 )
@@ -37,8 +38,24 @@ func datacentreIn(f Facts) Finding {
 	return passage(f, "the data centre may reach pods and nodes", obstacles(f, wanted{members: list, direction: cloud.Ingress, flows: anyPort(), peers: peers}))
 }
 
+// leaving is across for what asks whether something may leave: that depends on the groups' type.
+func leaving(f Facts) (list []member, peers []netip.Prefix, early *Finding) {
+	list, peers, early = across(f)
+	if early != nil {
+		return nil, nil, early
+	}
+	for _, m := range list {
+		groups, _ := groupsByID(f, m.groups)
+		if untold := ofType(groups, ""); len(untold) > 0 {
+			found := NotKnown("the cloud does not say whether " + strings.Join(untold, ", ") + " is normal or enterprise, on which it depends what may leave")
+			return nil, nil, &found
+		}
+	}
+	return list, peers, nil
+}
+
 func datacentreOut(f Facts) Finding {
-	list, peers, early := across(f)
+	list, peers, early := leaving(f)
 	if early != nil {
 		return *early
 	}
@@ -46,7 +63,7 @@ func datacentreOut(f Facts) Finding {
 }
 
 func withinCloud(f Facts) Finding {
-	list, _, early := across(f)
+	list, _, early := leaving(f)
 	if early != nil {
 		return *early
 	}
@@ -84,7 +101,7 @@ func kubeletIn(f Facts) Finding {
 }
 
 func dnsBothWays(f Facts) Finding {
-	list, peers, early := across(f)
+	list, peers, early := leaving(f)
 	if early != nil {
 		return *early
 	}
@@ -128,7 +145,7 @@ func icmpIn(f Facts) Finding {
 }
 
 func overlayFlows(f Facts) Finding {
-	list, peers, early := across(f)
+	list, peers, early := leaving(f)
 	if early != nil {
 		return *early
 	}

@@ -92,7 +92,7 @@ func order(r *cloud.SecurityRule) int {
 }
 
 func opensByDefault(groups []SecurityGroup, f flow) bool {
-	enterprise := slices.ContainsFunc(groups, func(g SecurityGroup) bool { return g.Type == "enterprise" })
+	enterprise := slices.ContainsFunc(groups, func(g SecurityGroup) bool { return g.Type == cloud.SecurityGroupEnterprise })
 	return f.direction == cloud.Egress && !enterprise
 }
 

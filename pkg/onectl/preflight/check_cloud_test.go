@@ -113,7 +113,7 @@ func TestKeyChecks(t *testing.T) {
 		{"operator-key-valid", "not read", not(theIdentity), OutcomeUnknown, "nobody may"},
 		{"operator-rights", "good", nil, OutcomePass, ""},
 		{"operator-rights", "no CEN", not(theCEN), OutcomeFail, "CEN attachments: nobody may read it"},
-		{"operator-rights", "two missing", all(not(theCEN), not(theRoutes)), OutcomeFail, "2 of 11"},
+		{"operator-rights", "two missing", all(not(theCEN), not(theRoutes)), OutcomeFail, "2 of 12"},
 		{"operator-rights", "not read", not(theIdentity), OutcomeUnknown, ""},
 
 		{"addon-key-exists", "good", nil, OutcomePass, "9xQm"},

@@ -61,7 +61,8 @@ type Facts struct {
 	VPC            Part[cloud.VPC]             `json:"vpc"` // the registered cluster's
 	VSwitches      Part[[]cloud.VSwitch]       `json:"vSwitches"`
 	SecurityGroups Part[[]SecurityGroup]       `json:"securityGroups"`
-	ENIs           Part[[]cloud.ENI]           `json:"enis"` // those with the cluster's tag
+	GroupUse       Part[map[string]GroupUse]   `json:"groupUse"` // by ID, of every ENI in the VPC
+	ENIs           Part[[]cloud.ENI]           `json:"enis"`     // those with the cluster's tag
 	Instances      Part[[]cloud.Instance]      `json:"instances"`
 	Routes         Part[[]cloud.RouteTable]    `json:"routes"`
 	VBRs           Part[[]cloud.VBR]           `json:"vbrs"`
@@ -81,10 +82,16 @@ type Server struct {
 
 // SecurityGroup is a security group with its rules.
 type SecurityGroup struct {
-	ID    string               `json:"id"`
-	VPC   string               `json:"vpc"`
-	Type  string               `json:"type,omitempty"` // normal or enterprise
-	Rules []cloud.SecurityRule `json:"rules,omitempty"`
+	ID    string                  `json:"id"`
+	VPC   string                  `json:"vpc"`
+	Type  cloud.SecurityGroupType `json:"type,omitempty"` // "" when the cloud did not say
+	Rules []cloud.SecurityRule    `json:"rules,omitempty"`
+}
+
+// GroupUse is what has joined a security group.
+type GroupUse struct {
+	ENIs      int `json:"enis"`
+	Addresses int `json:"addresses"` // private ones of those ENIs, IPv4 and IPv6
 }
 
 // Event is a recent warning of the cluster.

@@ -152,6 +152,7 @@ func goodCloud(f *Facts) {
 		{ID: "sgr-dc-nodes", Direction: cloud.Ingress, Policy: cloud.RuleAccept, Protocol: "all", Ports: cloud.AnyPort, CIDR: cidr("10.20.0.0/24"), Priority: 1},
 		{ID: "sgr-dc-pods", Direction: cloud.Ingress, Policy: cloud.RuleAccept, Protocol: "all", Ports: cloud.AnyPort, CIDR: cidr("10.244.0.0/16"), Priority: 1},
 	}}})
+	f.GroupUse = Known(map[string]GroupUse{"sg-1": {ENIs: 4, Addresses: 22}})
 	f.Instances = Known([]cloud.Instance{goodInstance("i-1", "cn-hangzhou-i", "vsw-nodes-i", "10.0.1.10"), goodInstance("i-2", "cn-hangzhou-j", "vsw-nodes-j", "10.0.2.10")})
 	f.ENIs = Known([]cloud.ENI{goodENI("eni-1", "i-1", "cn-hangzhou-i", "vsw-pods-i", "10.0.16."), goodENI("eni-2", "i-2", "cn-hangzhou-j", "vsw-pods-j", "10.0.32.")})
 }

@@ -55,7 +55,7 @@ func (r *round) securityGroups(ctx context.Context, c cloud.Cluster) preflight.P
 		for i, g := range list {
 			all.Go(func() error {
 				rules, err := a.DescribeSecurityRules(ctx, g.ID)
-				groups[i] = preflight.SecurityGroup{ID: g.ID, VPC: g.VPCID, Rules: rules}
+				groups[i] = preflight.SecurityGroup{ID: g.ID, VPC: g.VPCID, Type: g.Type, Rules: rules}
 				return err
 			})
 		}

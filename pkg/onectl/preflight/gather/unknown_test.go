@@ -72,7 +72,7 @@ func TestACloudRightThatIsMissingHidesItsPartsOnly(t *testing.T) {
 		"vpc:DescribeVirtualBorderRouters":   {[]string{"VBRs"}, "AliyunVPCReadOnlyAccess"},
 		"vpc:DescribeBgpPeers":               {[]string{"BGP"}, "AliyunVPCReadOnlyAccess"},
 		"ecs:DescribeSecurityGroupAttribute": {[]string{"SecurityGroups"}, "AliyunECSReadOnlyAccess"},
-		"ecs:DescribeNetworkInterfaces":      {[]string{"ENIs"}, "AliyunECSReadOnlyAccess"},
+		"ecs:DescribeNetworkInterfaces":      {[]string{"ENIs", "GroupUse"}, "AliyunECSReadOnlyAccess"},
 		"ram:ListPoliciesForUser":            {[]string{"AddonKey", "Rights"}, "AliyunRAMReadOnlyAccess"},
 		"cen:DescribeCens":                   {[]string{"CEN"}, "AliyunCENReadOnlyAccess"},
 	} {
@@ -136,7 +136,7 @@ func TestNoCloudLeavesTheClusterKnown(t *testing.T) {
 	o := s.options()
 	o.Cloud, o.CloudErr = nil, errors.New("no AccessKey: run \"onectl configure\"")
 	got := unknown(s.gather(o))
-	want := []string{"AddonKey", "BGP", "BGPNetworks", "CEN", "Cluster", "ENIs", "Identity", "Instances", "Rights", "Routes", "SecurityGroups", "VBRs", "VPC", "VSwitches"}
+	want := []string{"AddonKey", "BGP", "BGPNetworks", "CEN", "Cluster", "ENIs", "GroupUse", "Identity", "Instances", "Rights", "Routes", "SecurityGroups", "VBRs", "VPC", "VSwitches"}
 	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(got))); diff != "" {
 		t.Error(diff)
 	}

@@ -35,6 +35,9 @@ func (r *round) lookAtCloud(ctx context.Context, f *preflight.Facts, registered 
 		f.ENIs = after(registered.get(), func(c cloud.Cluster) preflight.Part[[]cloud.ENI] { return r.enis(ctx, c, secret) })
 	})
 	r.wait.Go(func() {
+		f.GroupUse = after(registered.get(), func(c cloud.Cluster) preflight.Part[map[string]preflight.GroupUse] { return r.groupUse(ctx, c, secret) })
+	})
+	r.wait.Go(func() {
 		f.Instances = after(people.get(), func(c census) preflight.Part[[]cloud.Instance] { return r.instances(ctx, c, secret) })
 	})
 }
@@ -74,6 +77,21 @@ func (r *round) vpc(ctx context.Context, c cloud.Cluster) preflight.Part[cloud.V
 func (r *round) enis(ctx context.Context, c cloud.Cluster, secret *promise[held]) preflight.Part[[]cloud.ENI] {
 	return byEither(ctx, r, "ENIs of the cluster", secret, func(ctx context.Context, a Cloud) ([]cloud.ENI, error) {
 		return a.DescribeENIs(ctx, cloud.ENIFilter{Tags: map[string]string{addon.ClusterTag: c.ID}})
+	})
+}
+
+// groupUse counts every ENI of the VPC, also those of others, by security group.
+func (r *round) groupUse(ctx context.Context, c cloud.Cluster, secret *promise[held]) preflight.Part[map[string]preflight.GroupUse] {
+	return byEither(ctx, r, "members of security groups", secret, func(ctx context.Context, a Cloud) (map[string]preflight.GroupUse, error) {
+		all, err := a.DescribeENIs(ctx, cloud.ENIFilter{VPCID: c.VPCID})
+		use := map[string]preflight.GroupUse{}
+		for _, e := range all {
+			for _, id := range e.SecurityGroups {
+				u := use[id]
+				use[id] = preflight.GroupUse{ENIs: u.ENIs + 1, Addresses: u.Addresses + len(e.IPv4) + len(e.IPv6)}
+			}
+		}
+		return use, err
 	})
 }
 
