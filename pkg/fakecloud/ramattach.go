@@ -40,8 +40,12 @@ func (s *Session) DeleteBarePolicy(ctx context.Context, name string) error {
 		if err != nil {
 			return err
 		}
-		if view, _ := t.policyView(policyCustom, name); view.Attachments > 0 {
-			return fail("DeleteConflict.Policy.User", "The policy has been attached to %d users, detach it first.", view.Attachments)
+		users, groups := t.attachedTo(policyCustom, name)
+		if users > 0 {
+			return fail("DeleteConflict.Policy.User", "The policy has been attached to %d users, detach it first.", users)
+		}
+		if groups > 0 {
+			return fail("DeleteConflict.Policy.Group", "The policy has been attached to %d groups, detach it first.", groups)
 		}
 		if len(p.Versions) > 1 {
 			return fail(policyHasVersions, "The policy CAN NOT has any version except the default version.")
@@ -53,59 +57,44 @@ func (s *Session) DeleteBarePolicy(ctx context.Context, name string) error {
 
 // AttachPolicyToUser gives a user a policy of type Custom or System; Exists when it has it.
 func (s *Session) AttachPolicyToUser(ctx context.Context, policyType, policy, user string) error {
-	return s.do(ctx, attachCall("ram:AttachPolicyToUser", policy, user), func(t *tx) error {
+	return s.do(ctx, attachCall("ram:AttachPolicyToUser", policy, "user/"+user), func(t *tx) error {
 		u, err := t.user(user)
 		if err != nil {
 			return err
 		}
-		if _, err := t.policyView(policyType, policy); err != nil {
-			return err
-		}
-		if u.has(policyType, policy) {
-			return fail("EntityAlreadyExists.User.Policy", "The user has already been attached this policy.")
-		}
-		same := 0
-		for _, a := range u.Attached {
-			if a.Type == policyType {
-				same++
-			}
-		}
-		if limit := map[string]int{policyCustom: customPerUser, policySystem: systemPerUser}[policyType]; same >= limit {
-			return fail("LimitExceeded.User.Policy", "The count of %s policies of the user beyond the current limit of %d.", policyType, limit)
-		}
-		u.Attached = append(u.Attached, attachment{Type: policyType, Name: policy, At: t.now})
-		return nil
+		return t.attach(&u.attachments, "User", policyType, policy)
 	})
 }
 
-func attachCall(action, policy, user string) call {
-	return call{action: action, subject: policy + " " + user, write: true, resources: []string{"user/" + user, "policy/" + policy}}
+// attachCall is a call about a policy and who has it: "user/NAME", "group/NAME".
+func attachCall(action, policy, holder string) call {
+	_, name, _ := strings.Cut(holder, "/")
+	return call{action: action, subject: policy + " " + name, write: true, resources: []string{holder, "policy/" + policy}}
 }
 
 // DetachPolicyFromUser takes a policy from a user; NotFound when it does not have it.
 func (s *Session) DetachPolicyFromUser(ctx context.Context, policyType, policy, user string) error {
-	return s.do(ctx, attachCall("ram:DetachPolicyFromUser", policy, user), func(t *tx) error {
+	return s.do(ctx, attachCall("ram:DetachPolicyFromUser", policy, "user/"+user), func(t *tx) error {
 		u, err := t.user(user)
 		if err != nil {
 			return err
 		}
-		if !u.has(policyType, policy) {
-			return fail("EntityNotExist.User.Policy", "The policy is not attached to the user.")
-		}
-		u.Attached = slices.DeleteFunc(u.Attached, func(a attachment) bool { return a.Type == policyType && a.Name == policy })
-		return nil
+		return u.detach("User", policyType, policy)
 	})
 }
 
-// ListPoliciesForUser returns the policies a user has, sorted by name, without documents.
+// ListPoliciesForUser returns the policies a user has itself, sorted by name, without documents.
 func (s *Session) ListPoliciesForUser(ctx context.Context, user string) ([]cloud.Policy, error) {
 	views, err := s.PoliciesOfUser(ctx, user)
-	var policies []cloud.Policy
+	return byName(views), err
+}
+
+func byName(views []PolicyView) (policies []cloud.Policy) {
 	for _, v := range views {
 		policies = append(policies, v.Policy)
 	}
 	slices.SortFunc(policies, func(a, b cloud.Policy) int { return strings.Compare(a.Name, b.Name) })
-	return policies, err
+	return policies
 }
 
 // PoliciesOfUser is ListPoliciesForUser with dates.
@@ -116,22 +105,16 @@ func (s *Session) PoliciesOfUser(ctx context.Context, user string) ([]PolicyView
 		if err != nil {
 			return err
 		}
-		for _, a := range u.Attached {
-			view, err := t.policyView(a.Type, a.Name)
-			if err != nil {
-				return err
-			}
-			view.Document, view.Attached = "", a.At
-			views = append(views, view)
-		}
-		return nil
+		views, err = t.attachedViews(u.attachments)
+		return err
 	})
 	return views, err
 }
 
-// PolicyEntities returns the users that have a policy, sorted by name (ListEntitiesForPolicy).
-func (s *Session) PolicyEntities(ctx context.Context, policyType, policy string) ([]UserView, error) {
+// PolicyEntities returns the users and the groups that have a policy, sorted by name (ListEntitiesForPolicy).
+func (s *Session) PolicyEntities(ctx context.Context, policyType, policy string) ([]UserView, []GroupView, error) {
 	var views []UserView
+	var groups []GroupView
 	err := s.do(ctx, policyCall("ram:ListEntitiesForPolicy", policy, false), func(t *tx) error {
 		if _, err := t.policyView(policyType, policy); err != nil {
 			return err
@@ -144,7 +127,16 @@ func (s *Session) PolicyEntities(ctx context.Context, policyType, policy string)
 				}
 			}
 		}
+		for _, name := range sorted(t.Groups) {
+			for _, a := range t.Groups[name].Attached {
+				if a.Type == policyType && a.Name == policy {
+					view := t.Groups[name].view()
+					view.Attached = a.At
+					groups = append(groups, view)
+				}
+			}
+		}
 		return nil
 	})
-	return views, err
+	return views, groups, err
 }

@@ -82,22 +82,16 @@ func (s *state) policyView(kind, name string) (PolicyView, error) {
 	default:
 		return view, fail("InvalidParameter.PolicyType", "The parameter - PolicyType should be System or Custom.")
 	}
-	for _, u := range s.Users {
-		if u.has(kind, name) {
-			view.Attachments++
-		}
-	}
+	users, groups := s.attachedTo(kind, name)
+	view.Attachments = users + groups
 	return view, nil
 }
 
-func (u *userRecord) has(kind, name string) bool {
-	return slices.ContainsFunc(u.Attached, func(a attachment) bool { return a.Type == kind && a.Name == name })
-}
-
-// policiesOf is what RAM evaluates for a user. Documents were checked when they came in.
+// policiesOf is what RAM evaluates for a user: its own policies and those of its groups, alike. Documents were checked
+// when they came in.
 func (s *state) policiesOf(u *userRecord) []document {
 	var all []document
-	for _, a := range u.Attached {
+	for _, a := range s.attachmentsOf(u) {
 		view, err := s.policyView(a.Type, a.Name)
 		if err != nil {
 			continue

@@ -11,6 +11,8 @@ import (
 // Limits of RAM that the simulator keeps (those of its current pages).
 const (
 	keysPerUser        = 2
+	groupsPerUser      = 50
+	groupsPerAccount   = 300
 	customPerUser      = 10
 	systemPerUser      = 20
 	versionsPerPolicy  = 5
@@ -20,13 +22,8 @@ const (
 
 type userRecord struct {
 	cloud.User
-	Attached []attachment
-	Created  time.Time
-}
-
-type attachment struct {
-	Type, Name string
-	At         time.Time
+	attachments
+	Created time.Time
 }
 
 type keyRecord struct {
@@ -160,6 +157,9 @@ func (s *Session) DeleteUser(ctx context.Context, name string) error {
 		}
 		if len(t.keysOf(name)) > 0 {
 			return fail("DeleteConflict.User.AccessKey", "The user has access keys, delete them first.")
+		}
+		if groups := t.groupsOf(name); len(groups) > 0 {
+			return fail("DeleteConflict.User.Group", "The user is in %d groups, remove it from them first.", len(groups))
 		}
 		delete(t.Users, name)
 		return nil

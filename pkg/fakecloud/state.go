@@ -31,6 +31,7 @@ type state struct {
 	Instances      map[string]*instanceRecord
 	ENIs           map[string]*eniRecord
 	Users          map[string]*userRecord
+	Groups         map[string]*groupRecord  // of RAM
 	Policies       map[string]*policyRecord // Custom ones; the System ones are built in
 	Keys           map[string]*keyRecord
 	LAN            map[string]LANNode
@@ -57,7 +58,7 @@ func newState(seed string, now time.Time) *state {
 		Seed: seed, Created: now,
 		VSwitches: map[string]*vswitchRecord{}, SecurityGroups: map[string]cloud.SecurityGroup{},
 		Clusters: map[string]cloud.Cluster{}, Instances: map[string]*instanceRecord{}, ENIs: map[string]*eniRecord{},
-		Users: map[string]*userRecord{}, Policies: map[string]*policyRecord{}, Keys: map[string]*keyRecord{},
+		Users: map[string]*userRecord{}, Groups: map[string]*groupRecord{}, Policies: map[string]*policyRecord{}, Keys: map[string]*keyRecord{},
 		LAN: map[string]LANNode{}, Tokens: map[string]tokenRecord{}, Rules: map[string][]cloud.SecurityRule{},
 		VBRs: map[string]*vbrRecord{}, BGPGroups: map[string]BGPGroup{}, BGPPeers: map[string]*peerRecord{},
 		Calls: map[string]int{}, Refused: map[string]map[string]int{},

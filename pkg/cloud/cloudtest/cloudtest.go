@@ -51,6 +51,8 @@ type API interface {
 	AttachPolicyToUser(ctx context.Context, policyType, policy, user string) error
 	DetachPolicyFromUser(ctx context.Context, policyType, policy, user string) error
 	ListPoliciesForUser(ctx context.Context, user string) ([]cloud.Policy, error)
+	ListGroupsForUser(ctx context.Context, user string) ([]string, error) // names, sorted
+	ListPoliciesForGroup(ctx context.Context, group string) ([]cloud.Policy, error)
 
 	DescribeCluster(ctx context.Context, id string) (cloud.Cluster, error)
 	ListClusters(ctx context.Context) ([]cloud.Cluster, error)
@@ -62,6 +64,9 @@ type Fixture struct {
 	Operator API // a RAM user with AliyunCSFullAccess, AliyunRAMFullAccess and AliyunVPCReadOnlyAccess
 
 	As      func(key cloud.AccessKey) API // the cloud as another key sees it
+	Join    func(group, user string)      // makes a user a member of a RAM group, which is made when there is none
+	Leave   func(group, user string)      // ends that
+	Give    func(group, policy string)    // attaches a Custom policy to a RAM group
 	Disable func(user, keyID string)      // makes a key of a user Inactive
 	Settle  func()                        // lets time pass until every transition has ended; none ends before
 
@@ -117,6 +122,7 @@ func Run(t *testing.T, open func(t *testing.T) Fixture) {
 		{"OperatorPolicies", operatorRights},
 		{"UserWithoutPolicySeesNoInstances", noPolicy},
 		{"DenyWinsAndRightsChangeAtOnce", denyWins},
+		{"RAMGroupsGiveAndTakeRights", groupRights},
 		{"CallerIdentity", identity},
 		{"BadKeys", badKeys},
 	}

@@ -44,7 +44,16 @@ func newWorld(t *testing.T) (*fakecloud.World, fakecloud.BootstrapResult, cloudt
 	must(t, world.AddSecurityGroup(cloud.SecurityGroup{ID: groupThree, Name: "three", Type: cloud.SecurityGroupEnterprise}))
 	instance, _, err := world.AddInstance(fakecloud.InstanceSpec{Name: "node-1", Type: "ecs.g7.xlarge", VSwitchID: "vsw-wide"})
 	must(t, err)
+	root := world.Session(made.AccountKey)
 	return world, made, cloudtest.Fixture{
+		Join: func(group, user string) {
+			if _, err := root.CreateGroup(t.Context(), group, ""); cloud.KindOf(err) != cloud.Exists {
+				must(t, err)
+			}
+			must(t, root.AddUserToGroup(t.Context(), user, group))
+		},
+		Leave: func(group, user string) { must(t, root.RemoveUserFromGroup(t.Context(), user, group)) },
+		Give:  func(group, policy string) { must(t, root.AttachPolicyToGroup(t.Context(), "Custom", policy, group)) },
 		Disable: func(user, keyID string) {
 			must(t, world.Session(made.AccountKey).UpdateAccessKey(t.Context(), user, keyID, "Inactive"))
 		},

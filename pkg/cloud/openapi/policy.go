@@ -3,8 +3,6 @@ package openapi
 import (
 	"context"
 	"errors"
-	"slices"
-	"strings"
 
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/requests"
 	"github.com/aliyun/alibaba-cloud-sdk-go/services/ram"
@@ -99,23 +97,4 @@ func (c *Client) DetachPolicyFromUser(ctx context.Context, policyType, policyNam
 	request.PolicyType, request.PolicyName, request.UserName = policyType, policyName, userName
 	what := call{op: "DetachPolicyFromUser", resource: policyName + " from " + userName}
 	return c.do(ctx, what, request, ram.CreateDetachPolicyFromUserResponse())
-}
-
-// ListPoliciesForUser lists the policies attached to a user, sorted by name. They come without their documents.
-func (c *Client) ListPoliciesForUser(ctx context.Context, userName string) ([]cloud.Policy, error) {
-	request, response := ram.CreateListPoliciesForUserRequest(), ram.CreateListPoliciesForUserResponse()
-	request.UserName = userName
-	if err := c.do(ctx, call{op: "ListPoliciesForUser", resource: userName, effect: repeat}, request, response); err != nil {
-		return nil, err
-	}
-	var list []cloud.Policy
-	for _, p := range response.Policies.Policy {
-		list = append(list, policy(p))
-	}
-	slices.SortFunc(list, func(a, b cloud.Policy) int { return strings.Compare(a.Name, b.Name) })
-	return list, nil
-}
-
-func policy(p ram.Policy) cloud.Policy {
-	return cloud.Policy{Name: p.PolicyName, Description: p.Description, Type: p.PolicyType, Document: p.PolicyDocument, Version: p.DefaultVersion}
 }

@@ -2,13 +2,15 @@ package wire
 
 import (
 	"context"
+	"maps"
 
 	"github.com/onectl/onectl/pkg/cloud"
 	"github.com/onectl/onectl/pkg/fakecloud"
 )
 
 func ramActions() map[string]action {
-	return map[string]action{
+	actions := ramGroupActions()
+	maps.Copy(actions, map[string]action{
 		"CreateUser": createUser, "GetUser": getUser, "ListUsers": listUsers,
 		"DeleteUser": func(ctx context.Context, c *call) (object, error) {
 			return c.done(func() error { return c.DeleteUser(ctx, c.Get("UserName")) }, "UserName")
@@ -44,7 +46,8 @@ func ramActions() map[string]action {
 			}, "PolicyType", "PolicyName", "UserName")
 		},
 		"ListPoliciesForUser": listPoliciesForUser, "ListEntitiesForPolicy": listEntitiesForPolicy,
-	}
+	})
+	return actions
 }
 
 // done runs an effect that answers nothing, when these parameters are there.
@@ -194,8 +197,8 @@ func listEntitiesForPolicy(ctx context.Context, c *call) (object, error) {
 	if err := c.invalid(); err != nil {
 		return nil, err
 	}
-	all, err := c.PolicyEntities(ctx, kind, name)
+	users, groups, err := c.PolicyEntities(ctx, kind, name)
 	return object{
-		"Users": object{"User": each(all, userObject)}, "Groups": object{"Group": []object{}}, "Roles": object{"Role": []object{}},
+		"Users": object{"User": each(users, userObject)}, "Groups": object{"Group": each(groups, groupObject)}, "Roles": object{"Role": []object{}},
 	}, err
 }

@@ -1,6 +1,7 @@
 package preflight
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -44,12 +45,12 @@ func keyChecks() []Check {
 		},
 		{
 			ID: "addon-rights", Title: "Terway's RAM user may make all eleven calls of the published policy", Category: categoryCredentials, Severity: Error, Scenarios: withTerway(),
-			Explain: "Alibaba Cloud's page \"Deploy and configure Terway\" lists eleven actions. Each one that is missing shows only when it is needed: without AssignPrivateIpAddresses the first pods run and later ones do not. The user's policies are evaluated here, an explicit Deny included.",
+			Explain: "Alibaba Cloud's page \"Deploy and configure Terway\" lists eleven actions. Each one that is missing shows only when it is needed: without AssignPrivateIpAddresses the first pods run and later ones do not. The policies of the user and of its RAM groups are evaluated here, an explicit Deny included.",
 			Fix:     grantFix, Run: addonRights,
 		},
 		{
 			ID: "addon-rights-excess", Title: "Terway's RAM user may not do more than Terway needs", Category: categoryCredentials, Severity: Warning, Scenarios: withTerway(),
-			Explain: "The key lies in a Secret that every reader of kube-system can copy. Administrator or full-access policies, and actions with a wildcard for a whole service, make that copy worth much more than ENIs. Policies that onectl wrote for other add-ons of the same user are not counted.",
+			Explain: "The key lies in a Secret that every reader of kube-system can copy. Administrator or full-access policies, and actions with a wildcard for a whole service, make that copy worth much more than ENIs. Policies that the user has through a RAM group count like its own. Policies that onectl wrote for other add-ons of the same user are not counted.",
 			Fix:     "detach the policy from the RAM user", Run: addonRightsExcess,
 		},
 	}
@@ -190,18 +191,30 @@ func addonRightsExcess(f Facts) Finding {
 	if early != nil {
 		return *early
 	}
+	if !key.Valid {
+		return NotApplicable("a key that is refused has no rights: see addon-key-valid")
+	}
 	var evidence []string
 	first := ""
 	for _, policy := range key.Policies {
 		if why := excess(policy); why != "" {
 			evidence = append(evidence, policy.Name+": "+why)
-			if first == "" {
-				first = fmt.Sprintf("aliyun ram DetachPolicyFromUser --PolicyType %s --PolicyName %s --UserName %s", policy.Type, policy.Name, key.Owner.UserName())
+			first = cmp.Or(first, fmt.Sprintf("aliyun ram DetachPolicyFromUser --PolicyType %s --PolicyName %s --UserName %s", policy.Type, policy.Name, key.Owner.UserName()))
+		}
+	}
+	for _, group := range key.Groups.Value {
+		for _, policy := range group.Policies {
+			if why := excess(policy); why != "" {
+				evidence = append(evidence, fmt.Sprintf("%s of group %s: %s", policy.Name, group.Name, why))
+				first = cmp.Or(first, fmt.Sprintf("aliyun ram RemoveUserFromGroup --UserName %s --GroupName %s", key.Owner.UserName(), group.Name))
 			}
 		}
 	}
 	if len(evidence) > 0 {
 		return Fail("the key in the cluster can do more than Terway needs", first, evidence...)
+	}
+	if why := unread(key.Groups); why != "" {
+		return NotKnown(why)
 	}
 	return Pass("no policy goes beyond what add-ons need")
 }

@@ -137,6 +137,11 @@ func TestKeyChecks(t *testing.T) {
 		{"addon-rights", "no Secret", noKey, OutcomeSkip, "addon-key-exists"},
 		{"addon-rights", "not read", not(theRights), OutcomeUnknown, ""},
 		{"addon-rights-excess", "good", nil, OutcomePass, ""},
+		{"addon-rights-excess", "through a group", in(theKey, func(k *AddonKey) {
+			k.Groups = Known([]RAMGroup{{Name: "admins", Policies: []cloud.Policy{{Type: "System", Name: "AdministratorAccess"}}}})
+		}), OutcomeFail, "RemoveUserFromGroup --UserName ack-one-user-ce313528c3 --GroupName admins"},
+		{"addon-rights-excess", "groups not read", in(theKey, func(k *AddonKey) { k.Groups = Unknown[[]RAMGroup]("nobody may read them") }), OutcomeUnknown, "nobody may read them"},
+		{"addon-rights-excess", "refused", refused, OutcomeSkip, "addon-key-valid"},
 		{"addon-rights-excess", "administrator", policy("System", "AdministratorAccess", ""), OutcomeFail, "DetachPolicyFromUser --PolicyType System --PolicyName AdministratorAccess --UserName ack-one-user-ce313528c3"},
 		{"addon-rights-excess", "a wildcard", policy("Custom", "mine", `{"Statement":[{"Action":"ecs:*","Effect":"Allow"}]}`), OutcomeFail, "mine: ecs:*"},
 		{"addon-rights-excess", "another add-on's", policy("Custom", "ack-one-registered-cluster-policy-logtail-ds", `{"Statement":[{"Action":"log:*","Effect":"Allow"}]}`), OutcomePass, ""},

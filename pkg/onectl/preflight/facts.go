@@ -44,7 +44,7 @@ type Facts struct {
 	Phase    Phase     `json:"phase,omitempty"`
 
 	Identity Part[cloud.Identity]  `json:"identity"` // the operator's key
-	Rights   Part[map[string]bool] `json:"rights"`   // RAM action → allowed for the key in Secret alibaba-addon-secret, by its policies
+	Rights   Part[map[string]bool] `json:"rights"`   // RAM action → allowed for the key in Secret alibaba-addon-secret, by its policies and its groups'
 	AddonKey Part[AddonKey]        `json:"addonKey"` // the key in that Secret
 	Cluster  Part[cloud.Cluster]   `json:"cluster"`  // the registered cluster
 	Agent    Part[Agent]           `json:"agent"`    // ack-cluster-agent

@@ -10,11 +10,19 @@ import (
 
 // AddonKey is the AccessKey in Secret alibaba-addon-secret, without its secret.
 type AddonKey struct {
-	Exists   bool           `json:"exists"`            // the Secret is there
-	KeyID    string         `json:"keyID,omitempty"`   // masked but for its last four characters
-	Owner    cloud.Identity `json:"owner"`             // whose key it is
-	Valid    bool           `json:"valid"`             // the cloud accepts it
-	Problem  string         `json:"problem,omitempty"` // why not, for people
+	Exists   bool           `json:"exists"`             // the Secret is there
+	KeyID    string         `json:"keyID,omitempty"`    // masked but for its last four characters
+	Owner    cloud.Identity `json:"owner"`              // whose key it is
+	Valid    bool           `json:"valid"`              // the cloud accepts it
+	Problem  string         `json:"problem,omitempty"`  // why not, for people
+	Policies []cloud.Policy `json:"policies,omitempty"` // attached to its owner; what the owner has through groups is in Groups
+
+	Groups Part[[]RAMGroup] `json:"groups"` // that the owner is a member of; nothing for a key that is not a RAM user's
+}
+
+// RAMGroup is a RAM group with the policies that its members have through it.
+type RAMGroup struct {
+	Name     string         `json:"name"`
 	Policies []cloud.Policy `json:"policies,omitempty"`
 }
 

@@ -45,6 +45,7 @@ func goodCredentials(f *Facts) {
 		Exists: true, KeyID: "LTAI****9xQm", Valid: true,
 		Owner:    cloud.Identity{AccountID: "1234567890123456", ARN: "acs:ram::1234567890123456:user/ack-one-user-ce313528c3", UserID: "200002", Type: "RAMUser"},
 		Policies: []cloud.Policy{{Name: "ack-one-registered-cluster-policy-terway-eniip", Type: "Custom", Version: "v1", Document: goodPolicy}},
+		Groups:   Known([]RAMGroup{}),
 	})
 	rights := map[string]bool{}
 	for _, action := range []string{

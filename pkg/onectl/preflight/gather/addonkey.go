@@ -40,31 +40,45 @@ func decoded(secret *unstructured.Unstructured, key string) string {
 	return strings.TrimSpace(string(text)) // "echo KEY | base64" leaves a line end
 }
 
-// addonKey asks the cloud whose key the Secret holds, and RAM what its user has. A key that the cloud does not accept is
-// a fact, not a part that is unknown.
+// addonKey asks the cloud whose key the Secret holds, and RAM what its user has, itself and through groups. A key that
+// the cloud does not accept is a fact, not a part that is unknown. Groups that may not be read leave the rest known.
 func (r *round) addonKey(ctx context.Context, h held) preflight.Part[preflight.AddonKey] {
-	return askCloud(ctx, r, "the key in Secret "+system+"/"+ram.SecretName, func(ctx context.Context, operator Cloud) (preflight.AddonKey, error) {
-		k := preflight.AddonKey{Exists: h.exists, KeyID: masked(h.key.ID)}
-		if h.cloud == nil {
-			if k.Problem = "there is no Secret " + system + "/" + ram.SecretName; h.exists {
-				k.Problem = "Secret " + system + "/" + ram.SecretName + " lacks " + ram.SecretKeyID + " or " + ram.SecretKeySecret
-			}
-			return k, nil
-		}
-		var err error
-		if k.Owner, err = h.cloud.CallerIdentity(ctx); cloud.KindOf(err) == cloud.BadKey {
-			k.Problem = refusal(err)
-			return k, nil
-		}
-		if err != nil {
-			return k, err
-		}
-		k.Valid = true
-		if user := k.Owner.UserName(); user != "" {
-			k.Policies, err = policies(ctx, operator, user)
-		}
-		return k, err
+	part := askCloud(ctx, r, "the key in Secret "+system+"/"+ram.SecretName, func(ctx context.Context, operator Cloud) (preflight.AddonKey, error) {
+		return ownerOf(ctx, operator, h)
 	})
+	if !part.Known || !part.Value.Valid {
+		return part // nobody's groups
+	}
+	part.Value.Groups = preflight.Known([]preflight.RAMGroup{})
+	if user := part.Value.Owner.UserName(); user != "" {
+		part.Value.Groups = askCloud(ctx, r, "RAM groups of user "+user, func(ctx context.Context, operator Cloud) ([]preflight.RAMGroup, error) {
+			return groups(ctx, operator, user)
+		})
+	}
+	return part
+}
+
+func ownerOf(ctx context.Context, operator Cloud, h held) (preflight.AddonKey, error) {
+	k := preflight.AddonKey{Exists: h.exists, KeyID: masked(h.key.ID)}
+	if h.cloud == nil {
+		if k.Problem = "there is no Secret " + system + "/" + ram.SecretName; h.exists {
+			k.Problem = "Secret " + system + "/" + ram.SecretName + " lacks " + ram.SecretKeyID + " or " + ram.SecretKeySecret
+		}
+		return k, nil
+	}
+	var err error
+	if k.Owner, err = h.cloud.CallerIdentity(ctx); cloud.KindOf(err) == cloud.BadKey {
+		k.Problem = refusal(err)
+		return k, nil
+	}
+	if err != nil {
+		return k, err
+	}
+	k.Valid = true
+	if user := k.Owner.UserName(); user != "" {
+		k.Policies, err = policies(ctx, operator, user)
+	}
+	return k, err
 }
 
 // refusal says why the cloud does not accept a key.
@@ -92,22 +106,44 @@ func masked(id string) string {
 	return id[:4] + "****" + id[len(id)-4:]
 }
 
-// policies is a user's own policies, those of type Custom with their document. RAM answers no document of a System one
-// here; Allowed knows the documents of the usual ones.
+// policies is a user's own policies, with documents.
 func policies(ctx context.Context, operator Cloud, user string) ([]cloud.Policy, error) {
 	list, err := operator.ListPoliciesForUser(ctx, user)
 	if err != nil {
 		return nil, err
 	}
+	return list, documents(ctx, operator, list)
+}
+
+// groups is the RAM groups that a user is a member of, with their policies and those' documents.
+func groups(ctx context.Context, operator Cloud, user string) ([]preflight.RAMGroup, error) {
+	names, err := operator.ListGroupsForUser(ctx, user)
+	list := []preflight.RAMGroup{}
+	for _, name := range names {
+		attached, err := operator.ListPoliciesForGroup(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		if err := documents(ctx, operator, attached); err != nil {
+			return nil, err
+		}
+		list = append(list, preflight.RAMGroup{Name: name, Policies: attached})
+	}
+	return list, err
+}
+
+// documents fills in those of policies of type Custom. RAM answers no document of a System one here; Allowed knows the
+// documents of the usual ones.
+func documents(ctx context.Context, operator Cloud, list []cloud.Policy) error {
 	for i, p := range list {
 		if p.Type != "Custom" || p.Document != "" {
 			continue
 		}
 		whole, err := operator.GetPolicy(ctx, p.Name)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		list[i].Document, list[i].Version = whole.Document, whole.Version
 	}
-	return list, nil
+	return nil
 }

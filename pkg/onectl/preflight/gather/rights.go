@@ -171,7 +171,14 @@ func rights(k preflight.AddonKey) preflight.Part[map[string]bool] {
 	case k.Owner.UserName() == "":
 		return preflight.Unknown[map[string]bool]("what the add-ons' key may do: it belongs to %s, whose policies are not looked at", k.Owner.ARN)
 	}
-	got, err := Allowed(k.Policies, Actions())
+	if !k.Groups.Known { // a group may give what the user's own policies do not, and may deny what they give
+		return preflight.Unknown[map[string]bool]("what the add-ons' key may do: %s", k.Groups.Why)
+	}
+	all := slices.Clone(k.Policies)
+	for _, group := range k.Groups.Value {
+		all = append(all, group.Policies...)
+	}
+	got, err := Allowed(all, Actions())
 	if err != nil {
 		return preflight.Unknown[map[string]bool]("what the add-ons' key may do: %v", err)
 	}

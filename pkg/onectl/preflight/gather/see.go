@@ -42,6 +42,8 @@ type Prober interface {
 type Accounts interface {
 	CallerIdentity(ctx context.Context) (cloud.Identity, error)
 	ListPoliciesForUser(ctx context.Context, user string) ([]cloud.Policy, error)
+	ListGroupsForUser(ctx context.Context, user string) ([]string, error)
+	ListPoliciesForGroup(ctx context.Context, group string) ([]cloud.Policy, error)
 	GetPolicy(ctx context.Context, name string) (cloud.Policy, error)
 }
 

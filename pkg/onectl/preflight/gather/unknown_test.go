@@ -74,6 +74,7 @@ func TestACloudRightThatIsMissingHidesItsPartsOnly(t *testing.T) {
 		"ecs:DescribeSecurityGroupAttribute": {[]string{"SecurityGroups"}, "AliyunECSReadOnlyAccess"},
 		"ecs:DescribeNetworkInterfaces":      {[]string{"ENIs", "GroupUse"}, "AliyunECSReadOnlyAccess"},
 		"ram:ListPoliciesForUser":            {[]string{"AddonKey", "Rights"}, "AliyunRAMReadOnlyAccess"},
+		"ram:ListGroupsForUser":              {[]string{"Rights"}, "AliyunRAMReadOnlyAccess"},
 		"cen:DescribeCens":                   {[]string{"CEN"}, "AliyunCENReadOnlyAccess"},
 	} {
 		t.Run(action, func(t *testing.T) {
