@@ -105,7 +105,7 @@ func (m *maker) found() {
 			continue
 		}
 		daemon := ref.Kind == "DaemonSet"
-		switch why := runsEverywhere(w); {
+		switch why := datacentre.RunsEverywhere(w); {
 		case why != "" && (daemon || t.tolerates()):
 			m.leave(ref, why)
 		case wantsCloud(t.nodeSelector, t.affinity):

@@ -37,7 +37,7 @@ func (o objects) workloads(c census, cnis []datacentre.CNI) ([]preflight.Workloa
 }
 
 func workload(o *unstructured.Unstructured) (preflight.Workload, error) {
-	w := preflight.Workload{Kind: o.GetKind(), Namespace: o.GetNamespace(), Name: o.GetName(), Owner: owner(o), EveryWhere: everyWhere(o)}
+	w := preflight.Workload{Kind: o.GetKind(), Namespace: o.GetNamespace(), Name: o.GetName(), Owner: owner(o), EveryWhere: datacentre.RunsEverywhere(o)}
 	spec, _, _ := unstructured.NestedMap(o.Object, "spec", "template", "spec")
 	for field, into := range map[string]*json.RawMessage{"affinity": &w.Affinity, "nodeSelector": &w.NodeSelector, "tolerations": &w.Tolerations} {
 		if spec[field] == nil {
@@ -97,40 +97,4 @@ func owner(o *unstructured.Unstructured) string {
 		}
 	}
 	return ""
-}
-
-// everyWhere is why a DaemonSet must also run on cloud nodes, "" when it need not. What decides is the name, and for
-// storage plugins the folder that kubelet finds them in.
-func everyWhere(o *unstructured.Unstructured) string {
-	if o.GetKind() != "DaemonSet" {
-		return ""
-	}
-	name := o.GetName()
-	named := func(parts ...string) bool {
-		return slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(name, part) })
-	}
-	switch {
-	case strings.HasPrefix(name, "terway"):
-		return "it is Terway, which is for cloud nodes only"
-	case named("kube-proxy"):
-		return "Services have no address on a node without kube-proxy"
-	case named("node-local-dns", "nodelocaldns"):
-		return "pods of each node ask the DNS cache of their own node"
-	case !named("csi-node-driver") && (named("csi") || mounts(o, "/var/lib/kubelet/plugins_registry")):
-		return "it mounts volumes for the pods of its node"
-	case named("node-exporter", "node-problem-detector", "logtail", "loongcollector", "fluent", "promtail", "filebeat", "datadog", "metricbeat"):
-		return "it watches the node it runs on"
-	case named("device-plugin", "nvidia"):
-		return "it offers the devices of its node"
-	}
-	return ""
-}
-
-func mounts(o *unstructured.Unstructured, path string) bool {
-	volumes, _, _ := unstructured.NestedSlice(o.Object, "spec", "template", "spec", "volumes")
-	return slices.ContainsFunc(volumes, func(entry any) bool {
-		volume, _ := entry.(map[string]any)
-		got, _, _ := unstructured.NestedString(volume, "hostPath", "path")
-		return strings.TrimSuffix(got, "/") == path
-	})
 }
