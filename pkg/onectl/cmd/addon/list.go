@@ -34,15 +34,7 @@ func newList(f *cmdutil.Factory, runF func(*listOptions) error) *cobra.Command {
 them their rights ("onectl ram-user grant").`,
 		Example: "  onectl addon list\n  onectl addon list -o json",
 		Args:    cmdutil.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			if err := o.Output.Validate(c); err != nil {
-				return err
-			}
-			if runF != nil {
-				return runF(o)
-			}
-			return o.run(c.Context())
-		},
+		RunE:    cmdutil.RunE(o, runF, o.run, o.Output.Validate),
 	}
 	o.Output.AddFlag(c)
 	return c

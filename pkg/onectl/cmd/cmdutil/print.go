@@ -19,10 +19,10 @@ func (o *Output) AddFlag(c *cobra.Command) {
 	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"json"}, cobra.ShellCompDirectiveNoFileComp))
 }
 
-// Validate refuses formats that do not exist.
-func (o Output) Validate(c *cobra.Command) error {
-	if o != "" && o != "json" {
-		return Usagef(c, "output format %q is not known: leave -o away, or give json", string(o))
+// Validate refuses formats that do not exist. It is for RunE: a pointer, so that it looks at what the flag was set to since.
+func (o *Output) Validate(c *cobra.Command) error {
+	if *o != "" && *o != "json" {
+		return Usagef(c, "output format %q is not known: leave -o away, or give json", string(*o))
 	}
 	return nil
 }

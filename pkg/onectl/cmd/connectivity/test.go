@@ -62,15 +62,7 @@ func newTest(f *cmdutil.Factory, runF func(*testOptions) error) *cobra.Command {
 	c := &cobra.Command{
 		Use: "test", Short: "Send packets between all kinds of ends, and say who reaches whom", Long: testLong, Example: testExample,
 		Args: cmdutil.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			if err := o.validate(c); err != nil {
-				return err
-			}
-			if runF != nil {
-				return runF(o)
-			}
-			return o.run(c.Context())
-		},
+		RunE: cmdutil.RunE(o, runF, o.run, o.validate),
 	}
 	flags := c.Flags()
 	flags.StringVar(&o.Image, "image", addon.Image(version.Get().Version), "image that has /probe, pullable on both sides")

@@ -43,21 +43,7 @@ func newApply(f *cmdutil.Factory, runF func(*applyOptions) error) *cobra.Command
 		Long:    "Make the changes that \"onectl isolate plan\" shows. What was there before is recorded first, so an apply that was cut short can be run again, or undone.",
 		Example: applyExample,
 		Args:    cmdutil.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			if err := o.Output.Validate(c); err != nil {
-				return err
-			}
-			if err := o.DryRun.validate(c); err != nil {
-				return err
-			}
-			if err := o.complete(c); err != nil {
-				return err
-			}
-			if runF != nil {
-				return runF(o)
-			}
-			return o.run(c.Context())
-		},
+		RunE:    cmdutil.RunE(o, runF, o.run, o.Output.Validate, o.DryRun.validate, o.complete),
 	}
 	o.addFlags(c)
 	o.DryRun.addFlag(c)
@@ -66,15 +52,7 @@ func newApply(f *cmdutil.Factory, runF func(*applyOptions) error) *cobra.Command
 }
 
 func (o *applyOptions) run(ctx context.Context) error {
-	k, err := o.factory.Kube()
-	if err != nil {
-		return err
-	}
-	s, err := look(ctx, k, o.choice)
-	if err != nil {
-		return err
-	}
-	plan, err := isolate.Make(s.input)
+	k, s, plan, err := o.planned(ctx, o.factory)
 	if err != nil {
 		return err
 	}

@@ -103,12 +103,12 @@ func (d *dryRun) addFlag(c *cobra.Command) {
 	_ = c.RegisterFlagCompletionFunc("dry-run", cobra.FixedCompletions([]string{"none", "client", "server"}, cobra.ShellCompDirectiveNoFileComp))
 }
 
-func (d dryRun) validate(c *cobra.Command) error {
-	switch d {
+func (d *dryRun) validate(c *cobra.Command) error {
+	switch *d {
 	case "none", "client", "server":
 		return nil
 	}
-	return cmdutil.Usagef(c, "--dry-run=%s is not known: give none, client or server", string(d))
+	return cmdutil.Usagef(c, "--dry-run=%s is not known: give none, client or server", string(*d))
 }
 
 // did is the verb of what was done, or would be.

@@ -54,6 +54,20 @@ func look(ctx context.Context, k cmdutil.Kube, ch choice) (seen, error) {
 	return s, err
 }
 
+// planned looks at the cluster, and makes the plan of what was chosen.
+func (ch *choice) planned(ctx context.Context, f *cmdutil.Factory) (cmdutil.Kube, seen, isolate.Plan, error) {
+	k, err := f.Kube()
+	if err != nil {
+		return nil, seen{}, isolate.Plan{}, err
+	}
+	s, err := look(ctx, k, *ch)
+	if err != nil {
+		return nil, seen{}, isolate.Plan{}, err
+	}
+	plan, err := isolate.Make(s.input)
+	return k, s, plan, err
+}
+
 func (s *seen) records(ctx context.Context, k cmdutil.Kube) (err error) {
 	if s.config, err = k.Get(ctx, cmdutil.Kind("v1", "ConfigMap"), isolate.RecordsNamespace, isolate.RecordsName); err != nil {
 		return err

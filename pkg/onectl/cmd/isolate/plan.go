@@ -27,18 +27,7 @@ func newPlan(f *cmdutil.Factory, runF func(*planOptions) error) *cobra.Command {
 		Long:    "Show what is recognised in the data centre, what \"onectl isolate apply\" would change, and what it leaves alone and why. Nothing is changed.",
 		Example: "  onectl isolate plan\n  onectl isolate plan --scenario bgp --workload daemonset/monitoring/agent\n  onectl isolate plan -o json",
 		Args:    cmdutil.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			if err := o.Output.Validate(c); err != nil {
-				return err
-			}
-			if err := o.complete(c); err != nil {
-				return err
-			}
-			if runF != nil {
-				return runF(o)
-			}
-			return o.run(c.Context())
-		},
+		RunE:    cmdutil.RunE(o, runF, o.run, o.Output.Validate, o.complete),
 	}
 	o.addFlags(c)
 	o.Output.AddFlag(c)
@@ -46,15 +35,7 @@ func newPlan(f *cmdutil.Factory, runF func(*planOptions) error) *cobra.Command {
 }
 
 func (o *planOptions) run(ctx context.Context) error {
-	k, err := o.factory.Kube()
-	if err != nil {
-		return err
-	}
-	s, err := look(ctx, k, o.choice)
-	if err != nil {
-		return err
-	}
-	plan, err := isolate.Make(s.input)
+	_, _, plan, err := o.planned(ctx, o.factory)
 	if err != nil {
 		return err
 	}

@@ -42,18 +42,7 @@ func newStatus(f *cmdutil.Factory, runF func(*statusOptions) error) *cobra.Comma
 The exit code is 1 when something is open or drifted, or Terway is not where it belongs.`,
 		Example: "  onectl isolate status\n  onectl isolate status -o json",
 		Args:    cmdutil.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			if err := o.Output.Validate(c); err != nil {
-				return err
-			}
-			if err := o.complete(c); err != nil {
-				return err
-			}
-			if runF != nil {
-				return runF(o)
-			}
-			return o.run(c.Context())
-		},
+		RunE:    cmdutil.RunE(o, runF, o.run, o.Output.Validate, o.complete),
 	}
 	o.addFlags(c)
 	o.Output.AddFlag(c)
@@ -61,15 +50,7 @@ The exit code is 1 when something is open or drifted, or Terway is not where it 
 }
 
 func (o *statusOptions) run(ctx context.Context) error {
-	k, err := o.factory.Kube()
-	if err != nil {
-		return err
-	}
-	s, err := look(ctx, k, o.choice)
-	if err != nil {
-		return err
-	}
-	plan, err := isolate.Make(s.input)
+	_, _, plan, err := o.planned(ctx, o.factory)
 	if err != nil {
 		return err
 	}

@@ -37,26 +37,17 @@ func newUndo(f *cmdutil.Factory, runF func(*undoOptions) error) *cobra.Command {
 		Long:    undoLong,
 		Example: "  onectl isolate undo --dry-run=server\n  onectl isolate undo\n  onectl isolate undo --workload daemonset/edge/agent",
 		Args:    cmdutil.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) (err error) {
-			if err := o.Output.Validate(c); err != nil {
-				return err
-			}
-			if err := o.DryRun.validate(c); err != nil {
-				return err
-			}
-			if o.only, err = refs(c, "--workload", o.Workloads); err != nil {
-				return err
-			}
-			if runF != nil {
-				return runF(o)
-			}
-			return o.run(c.Context())
-		},
+		RunE:    cmdutil.RunE(o, runF, o.run, o.Output.Validate, o.DryRun.validate, o.complete),
 	}
 	c.Flags().StringArrayVar(&o.Workloads, "workload", nil, "only this workload, KIND/NAMESPACE/NAME; may be repeated (default: all)")
 	o.DryRun.addFlag(c)
 	o.Output.AddFlag(c)
 	return c
+}
+
+func (o *undoOptions) complete(c *cobra.Command) (err error) {
+	o.only, err = refs(c, "--workload", o.Workloads)
+	return err
 }
 
 func (o *undoOptions) run(ctx context.Context) error {

@@ -43,15 +43,7 @@ func newDescribe(f *cmdutil.Factory, runF func(*describeOptions) error) *cobra.C
 		Short:   "Show the RAM user of the cluster's add-ons and its policies",
 		Example: "  onectl ram-user describe\n  onectl ram-user describe -o json",
 		Args:    cmdutil.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			if err := o.Output.Validate(c); err != nil {
-				return err
-			}
-			if runF != nil {
-				return runF(o)
-			}
-			return o.run(c.Context())
-		},
+		RunE:    cmdutil.RunE(o, runF, o.run, o.Output.Validate),
 	}
 	o.Output.AddFlag(c)
 	return c

@@ -41,15 +41,7 @@ func newGrant(f *cmdutil.Factory, runF func(*grantOptions) error) *cobra.Command
 		Long:    grantLong,
 		Example: grantExample,
 		Args:    cmdutil.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			if err := checkAddon(c, o.Addon); err != nil {
-				return err
-			}
-			if runF != nil {
-				return runF(o)
-			}
-			return o.run(c.Context())
-		},
+		RunE:    cmdutil.RunE(o, runF, o.run, func(c *cobra.Command) error { return checkAddon(c, o.Addon) }),
 	}
 	addonFlag(c, &o.Addon)
 	c.Flags().BoolVar(&o.FillSecret, "fill-secret", false, "when the Secret exists but holds no complete AccessKey, fill it")

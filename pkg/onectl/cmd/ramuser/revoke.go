@@ -26,15 +26,7 @@ func newRevoke(f *cmdutil.Factory, runF func(*revokeOptions) error) *cobra.Comma
 them; the policy itself stays too, other clusters of the account may use it. Running it again changes nothing.`,
 		Example: "  onectl ram-user revoke --addon terway-eniip",
 		Args:    cmdutil.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			if err := checkAddon(c, o.Addon); err != nil {
-				return err
-			}
-			if runF != nil {
-				return runF(o)
-			}
-			return o.run(c.Context())
-		},
+		RunE:    cmdutil.RunE(o, runF, o.run, func(c *cobra.Command) error { return checkAddon(c, o.Addon) }),
 	}
 	addonFlag(c, &o.Addon)
 	return c
