@@ -11,7 +11,7 @@ import (
 
 func describeInstances(ctx context.Context, c *call) (object, error) {
 	ids, ips := c.array("InstanceIds"), c.array("PrivateIpAddresses")
-	number, size, results := c.number("PageNumber"), c.number("PageSize"), c.number("MaxResults")
+	asked := c.either()
 	if err := c.invalid(); err != nil {
 		return nil, err
 	}
@@ -24,17 +24,9 @@ func describeInstances(ctx context.Context, c *call) (object, error) {
 		return !(given("VpcId", i.VPCID) && given("VSwitchId", i.VSwitchID) && given("ZoneId", i.ZoneID) && given("Status", i.Status) &&
 			given("InstanceName", i.Name) && given("InstanceType", i.Type) && (len(ips) == 0 || slices.Contains(ips, i.PrimaryIP.String())))
 	})
-	page, next := all, ""
-	if results > 0 || c.Get("NextToken") != "" {
-		size = within(results, 10, 1, 100)
-		page, next, err = tokenPage(all, func(i fakecloud.InstanceView) string { return i.ID }, size, c.Get("NextToken"))
-	} else {
-		size = within(size, 10, 1, 100)
-		page = numberedPage(all, number, size)
-	}
-	return object{
-		"Instances": object{"Instance": each(page, instanceListed)}, "NextToken": next, "PageNumber": max(number, 1), "PageSize": size, "TotalCount": len(all),
-	}, err
+	page, answer, err := pageOf(asked, all, func(i fakecloud.InstanceView) string { return i.ID })
+	answer["Instances"] = object{"Instance": each(page, instanceListed)}
+	return answer, err
 }
 
 func instanceObject(i fakecloud.InstanceView) object {
@@ -102,7 +94,7 @@ func instanceTypeObject(k cloud.InstanceType) object {
 }
 
 func describeSecurityGroups(ctx context.Context, c *call) (object, error) {
-	ids, number, size, results := c.array("SecurityGroupIds"), c.number("PageNumber"), c.number("PageSize"), c.number("MaxResults")
+	ids, asked := c.array("SecurityGroupIds"), c.either()
 	if id := c.Get("SecurityGroupId"); id != "" {
 		ids = append(ids, id)
 	}
@@ -117,21 +109,13 @@ func describeSecurityGroups(ctx context.Context, c *call) (object, error) {
 	all = slices.DeleteFunc(all, func(g cloud.SecurityGroup) bool {
 		return len(ids) > 0 && !slices.Contains(ids, g.ID) || kind != "" && g.Type != kind
 	})
-	page, next := all, ""
-	if results > 0 || c.Get("NextToken") != "" {
-		size = within(results, 10, 1, 100)
-		page, next, err = tokenPage(all, func(g cloud.SecurityGroup) string { return g.ID }, size, c.Get("NextToken"))
-	} else {
-		size = within(size, 10, 1, 100)
-		page = numberedPage(all, number, size)
-	}
-	return object{
-		"RegionId": c.world.Region(), "NextToken": next, "PageNumber": max(number, 1), "PageSize": size, "TotalCount": len(all),
-		"SecurityGroups": object{"SecurityGroup": each(page, func(g cloud.SecurityGroup) object {
-			return object{
-				"SecurityGroupId": g.ID, "SecurityGroupName": g.Name, "VpcId": g.VPCID, "SecurityGroupType": string(g.Type), "Description": "",
-				"ServiceManaged": false, "Tags": object{"Tag": []object{}},
-			}
-		})},
-	}, err
+	page, answer, err := pageOf(asked, all, func(g cloud.SecurityGroup) string { return g.ID })
+	answer["RegionId"] = c.world.Region()
+	answer["SecurityGroups"] = object{"SecurityGroup": each(page, func(g cloud.SecurityGroup) object {
+		return object{
+			"SecurityGroupId": g.ID, "SecurityGroupName": g.Name, "VpcId": g.VPCID, "SecurityGroupType": string(g.Type), "Description": "",
+			"ServiceManaged": false, "Tags": object{"Tag": []object{}},
+		}
+	})}
+	return answer, err
 }

@@ -188,6 +188,29 @@ func numberedPage[T any](all []T, number, size int) []T {
 	return all[start:min(start+size, len(all))]
 }
 
+// pageAsked is what a request says about pages, where a list knows both ways.
+type pageAsked struct {
+	number, size, results int
+	token                 string
+}
+
+func (v values) either() pageAsked {
+	return pageAsked{v.number("PageNumber"), v.number("PageSize"), v.number("MaxResults"), v.Get("NextToken")}
+}
+
+// pageOf is the page that was asked for, by token when the request has MaxResults or NextToken, else by number, and an
+// answer that says which page it is. At most 100 items are on one, and 10 unless told.
+func pageOf[T any](asked pageAsked, all []T, id func(T) string) (page []T, answer object, err error) {
+	size, next := within(asked.size, 10, 1, 100), ""
+	if asked.results > 0 || asked.token != "" {
+		size = within(asked.results, 10, 1, 100)
+		page, next, err = tokenPage(all, id, size, asked.token)
+	} else {
+		page = numberedPage(all, asked.number, size)
+	}
+	return page, object{"NextToken": next, "PageNumber": max(asked.number, 1), "PageSize": size, "TotalCount": len(all)}, err
+}
+
 // within is n, or standard when n is not given, but at least low and at most high.
 func within(n, standard, low, high int) int {
 	if n == 0 {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/onectl/onectl/pkg/onectl/spelling"
 )
 
 // Addon is one entry of the catalogue.
@@ -63,7 +65,7 @@ func Find(name string) (Addon, error) {
 func nearest(name string, candidates []string) string {
 	best, fewest := "", max(len(name)/3, 2)+1
 	for _, candidate := range candidates {
-		edits := distance(strings.ToLower(name), candidate)
+		edits := spelling.Distance(strings.ToLower(name), candidate)
 		if len(name) >= 3 && strings.HasPrefix(candidate, strings.ToLower(name)) {
 			edits = 0
 		}
@@ -72,24 +74,4 @@ func nearest(name string, candidates []string) string {
 		}
 	}
 	return best
-}
-
-// distance is the Levenshtein distance.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			diagonal, row[j+1] = row[j+1], min(row[j+1]+1, row[j]+1, diagonal+cost)
-		}
-	}
-	return row[len(b)]
 }

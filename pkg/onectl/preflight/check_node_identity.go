@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/onectl/onectl/pkg/onectl/spelling"
 )
 
 // regionInstance is REGION.INSTANCE.
@@ -116,7 +118,7 @@ func nearExternal(key string) bool {
 	if name == "" {
 		return false
 	}
-	return distance(domain, "alibabacloud.com")+distance(name, "external") <= 3
+	return spelling.Distance(domain, "alibabacloud.com")+spelling.Distance(name, "external") <= 3
 }
 
 func nodeProviderIDs(f Facts) Finding {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/onectl/onectl/pkg/onectl/spelling"
 )
 
 // GatherOptions is what whoever gathers Facts is told. It never says what to change: gathering reads.
@@ -126,7 +128,7 @@ func where(f Facts) string {
 func nearest(checks []Check, id string) string {
 	best, least := "", max(2, len(id)/2)
 	for _, c := range checks {
-		d := distance(id, c.ID)
+		d := spelling.Distance(id, c.ID)
 		if id != "" && strings.Contains(c.ID, id) {
 			d = min(d, 1)
 		}
@@ -135,25 +137,4 @@ func nearest(checks []Check, id string) string {
 		}
 	}
 	return best
-}
-
-// distance is Levenshtein's.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			substituted := diagonal
-			if a[i] != b[j] {
-				substituted++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(row[j]+1, row[j+1]+1, substituted)
-		}
-	}
-	return row[len(b)]
 }
