@@ -63,6 +63,7 @@ type stand struct {
 	peerIP netip.Addr
 	key    cloud.AccessKey
 	cni    *libcni.CNIConfig
+	reaper *reaper
 	api    string // URL of the cloud inside the node
 	binary string // of the daemon: this test's own
 
@@ -142,7 +143,8 @@ func (s *stand) buildWorld(wanted setup) {
 	s.peerIP = other.PrimaryIP
 	s.weave()
 	s.serveIn("100.100.100.200:80", wire.Metadata(s.world, instance.ID))
-	s.api = "http://" + s.serveIn("127.0.0.1:0", wire.Handler(s.world, wire.Options{}))
+	s.reaper = &reaper{cloud: wire.Handler(s.world, wire.Options{})}
+	s.api = "http://" + s.serveIn("127.0.0.1:0", s.reaper)
 }
 
 // terwayKey is a key of a RAM user with the published policy.
