@@ -83,30 +83,6 @@ func (o *object) bits(key string, fallback uint32) uint32 {
 	return uint32(value)
 }
 
-func (o *object) pluginWithoutEffect(c CNIConf) {
-	if c.VirtualType != "Veth" {
-		o.found.warn(o.at("eniip_virtual_type"), c.VirtualType+" is not supported; pods get a veth with policy routing (Veth)")
-	}
-	if c.DisablePeer {
-		o.found.warn(o.at("disable_host_peer"), "it has no effect on pods that share an ENI: the veth is their only link")
-	}
-	if c.VLANStripType == "vlan" {
-		o.found.warn(o.at("vlan_strip_type"), "it has no effect: trunk ENIs are not made by the node's daemon")
-	}
-	const policy = "it has no effect: network policies are left to another component"
-	for _, unsupported := range []struct{ key, text string }{
-		{"bandwidth_mode", "it has no effect: the mode is chosen by the daemon"},
-		{"cilium_args", policy}, {"cilium_enable_hubble", policy}, {"cilium_hubble_listen_address", policy},
-		{"cilium_hubble_metrics", policy}, {"cilium_hubble_metrics_server", policy},
-		{"enable_network_priority", "it has no effect: pods' packets have one priority"},
-		{"network_policy_provider", policy},
-		{"runtimeConfig", "it is given by the container runtime, not here; it is ignored"},
-		{"veth_prefix", "it has no effect, upstream ignores it too: the prefix is cali"},
-	} {
-		o.without(unsupported.key, unsupported.text)
-	}
-}
-
 func (c *CNIConf) validate(o *object) {
 	if c.MTU != 0 && (c.MTU < 576 || c.MTU > 9000) {
 		o.found.problem(o.at("mtu"), "it is %d; it must be 0 (the ENI's), or 576 to 9000", c.MTU)

@@ -145,6 +145,9 @@ func (c *ENIConf) readFeatures(o *object) {
 	}
 	c.readRateLimit(o)
 	c.PatchPodIP = o.boolean("enable_patch_pod_ips", true)
+	if string(o.fields["enable_patch_pod_ips"]) == "true" {
+		o.found.warn(o.at("enable_patch_pod_ips"), "it has no effect: pods are not annotated with their addresses, the daemon may not change them")
+	}
 	c.readRoutes(o)
 }
 
@@ -165,25 +168,6 @@ func (c *ENIConf) readRoutes(o *object) {
 		if ok {
 			c.Routes = append(c.Routes, Route{Dst: dst, Gw: gw})
 		}
-	}
-}
-
-// withoutEffect names what upstream reads and this daemon does not need or does not do.
-func (o *object) withoutEffect() {
-	for key, text := range map[string]string{
-		"credential_path":                "encrypted credential files are not read; put the AccessKey in Secret kube-system/alibaba-addon-secret",
-		"prefix":                         "it has no effect, upstream ignores it too",
-		"custom_stateful_workload_kinds": "it has no effect: a pod that keeps its address needs a PodNetworking",
-		"backoff_override":               "it has no effect: the pool waits for what the cloud's answer asks for",
-		"disable_device_plugin":          "it has no effect: there is no device plugin",
-		"kube_client_qps":                "it has no effect: the daemon watches its own node's pods only",
-		"kube_client_burst":              "it has no effect: the daemon watches its own node's pods only",
-		"resource_group_id":              "it has no effect: ENIs are made in the default resource group",
-		"enable_ip_prefix":               "prefixes are not supported; single addresses are assigned",
-		"ipv4_prefix_count":              "prefixes are not supported; single addresses are assigned",
-		"ipv6_prefix_count":              "prefixes are not supported; single addresses are assigned",
-	} {
-		o.without(key, text)
 	}
 }
 
