@@ -87,7 +87,7 @@ func (o uninstallOptions) run(ctx context.Context) error {
 		return errors.Join(removed, err)
 	}
 	left := []string{o.socket}
-	for _, name := range []string{"ledger.db", "eni-slots.json", "cooling", "settings.json"} {
+	for _, name := range []string{"ledger.db", "ledger.db.damaged", "eni-slots.json", "cooling", "settings.json"} {
 		left = append(left, filepath.Join(o.stateDir, name))
 	}
 	return errors.Join(removed, remove(left...))

@@ -53,7 +53,7 @@ func (n *node) serve(ctx context.Context) error {
 		return err
 	}
 	defer stop()
-	book, err := ledger.Open(filepath.Join(n.stateDir, "ledger.db"))
+	book, err := n.openLedger(filepath.Join(n.stateDir, "ledger.db"))
 	if err != nil {
 		return err
 	}

@@ -3,11 +3,27 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/onectl/onectl/pkg/node/daemon"
 	"github.com/onectl/onectl/pkg/node/ledger"
 )
+
+// openLedger opens the ledger. One that is damaged is kept beside a new one: what it held is in the kernel, too.
+func (n *node) openLedger(path string) (*ledger.Ledger, error) {
+	book, err := ledger.Open(path)
+	if !ledger.Damaged(err) {
+		return book, err
+	}
+	aside := path + ".damaged"
+	if err := os.Rename(path, aside); err != nil {
+		return nil, fmt.Errorf("put the damaged ledger aside: %w", err)
+	}
+	n.logger.Warn("the ledger is damaged; records are made again from the kernel", "kept", aside, "err", err)
+	n.events.Node("LedgerDamaged", err.Error())
+	return ledger.Open(path)
+}
 
 // records is what the ledger holds, and for sandboxes that only the kernel knows, a record made anew: a ledger that was
 // lost costs no pod its address.

@@ -117,12 +117,17 @@ func TestStartsOnALedgerOfSandboxesThatAreGone(t *testing.T) {
 
 // Without its ledger the daemon finds running pods in the kernel: they keep network and address, and nobody else gets it.
 func TestStartsWithoutItsLedgerAndRunningPodsKeepTheirNetwork(t *testing.T) {
+	t.Run("lost", func(t *testing.T) { testWithoutLedger(t, os.Remove) })
+	t.Run("damaged", func(t *testing.T) { testWithoutLedger(t, func(path string) error { return os.Truncate(path, 3*4096) }) })
+}
+
+func testWithoutLedger(t *testing.T, lose func(path string) error) {
 	s := newStand(t, setup{})
 	s.startReady()
 	p := s.pod("sandbox-1", "web-0")
 	ip := s.add(p)
 	s.kill()
-	s.must(os.Remove(s.path("state", "ledger.db")))
+	s.must(lose(s.path("state", "ledger.db")))
 	s.startReady()
 	if err := s.check(p); err != nil {
 		t.Errorf("CHECK after the ledger was lost: %v", err)

@@ -98,12 +98,17 @@ func inspect(path string, wait time.Duration) (err error) {
 	})
 }
 
+// Damaged reports whether err of Open means that the file is no ledger, or not whole: opening it again will not help.
+func Damaged(err error) bool {
+	return errors.Is(err, errDamaged) || errors.Is(err, bbolterrors.ErrInvalid) || errors.Is(err, bbolterrors.ErrChecksum) || errors.Is(err, bbolterrors.ErrVersionMismatch)
+}
+
 func explain(path string, err error) error {
 	switch {
 	case errors.Is(err, bbolterrors.ErrTimeout):
 		return fmt.Errorf("open ledger %s: another process holds it: another terwayd is running on this node; stop it first: %w", path, err)
-	case errors.Is(err, errDamaged), errors.Is(err, bbolterrors.ErrInvalid), errors.Is(err, bbolterrors.ErrChecksum), errors.Is(err, bbolterrors.ErrVersionMismatch):
-		return fmt.Errorf("open ledger %s: %w; drain the node, move the file away and start terwayd again (without it, running pods' addresses are not known and could be given twice)", path, err)
+	case Damaged(err):
+		return fmt.Errorf("open ledger %s: %w; move the file away and start terwayd again: it finds running pods and their addresses in the kernel", path, err)
 	}
 	return fmt.Errorf("open ledger %s: %w; check that the state directory is writable and not full", path, err)
 }
