@@ -117,7 +117,7 @@ func hostFaults() []fault {
 			},
 		},
 		fullVSwitch(),
-		badENIConf(fault{name: "eni_conf names a vSwitch of another zone", red: []string{"vswitch-zone"}, fix: "eni-config"}, `"`+lab.PodsI+`"`, `"`+lab.PodsJ+`"`),
+		badENIConf(fault{name: "eni_conf names a vSwitch of another zone", red: []string{"vswitch-zone"}, fix: "onectl addon install terway-eniip --set 'vswitches="}, `"`+lab.PodsI+`"`, `"`+lab.PodsJ+`"`),
 		badENIConf(fault{name: "eni_conf is not JSON", red: []string{"eni-config-valid"}, fix: "eni-config"}, `"version"`, `version`),
 		{
 			name: "kube-proxy is kept off cloud nodes", red: []string{"kube-proxy-cloud-nodes"}, fix: "kube-proxy",
@@ -136,8 +136,9 @@ func hostFaults() []fault {
 			},
 		},
 		{
-			name: "an ENI of a removed installation is left", red: []string{"eni-leftover"}, fix: "aliyun ecs DeleteNetworkInterface",
-			cause: (*story).leaveENI,
+			name: "a cloud node's instance is stopped in the cloud", red: []string{"instance-running"}, fix: "aliyun ecs StartInstance",
+			cause: func(s *story, t *testing.T) { s.setInstance(t, "Stopped") },
+			mend:  func(s *story, t *testing.T) { s.setInstance(t, "Running") },
 		},
 	}
 }
@@ -270,24 +271,18 @@ func (s *story) takeRight(t *testing.T) {
 	must(t, client.SetPolicyDocument(t.Context(), addonPolicy, without))
 }
 
-// leaveENI makes an ENI as an installation of Terway does, on no instance.
-func (s *story) leaveENI(t *testing.T) {
+// setInstance sets what the cloud says of the cloud node's instance. The node's own processes run on.
+func (s *story) setInstance(t *testing.T, status string) {
 	t.Helper()
-	client := s.account(t)
-	defer client.Close()
 	facts, err := s.lab.Facts()
 	must(t, err)
-	_, err = client.CreateENI(t.Context(), cloud.ENISpec{
-		VSwitchID: lab.PodsI, SecurityGroups: []string{groupOfLab}, Name: "left",
-		Tags: map[string]string{"creator": "terway", "ack.aliyun.com": facts.ClusterID},
-	})
-	must(t, err)
+	must(t, s.lab.Cloud().SetInstanceStatus(t.Context(), facts.Nodes[s.cloudNodes(t)[0]].Instance, status))
 }
 
 func fullVSwitch() fault {
 	var release func()
 	return fault{
-		name: "the pods' vSwitch is full", red: []string{"vswitch-free-addresses"}, fix: "aliyun vpc CreateVSwitch",
+		name: "the pods' vSwitch is full", red: []string{"vswitch-free-addresses"}, fix: "pod vSwitch in zone " + lab.ZoneI,
 		cause: func(s *story, t *testing.T) { release = s.fill(t, lab.PodsI) },
 		mend:  func(*story, *testing.T) { release() },
 	}

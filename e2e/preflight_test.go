@@ -58,7 +58,7 @@ func (s *story) waitProblems(t *testing.T, want ...string) map[string]preflight.
 func (s *story) settle(t *testing.T, onNodes bool, want ...string) (found map[string]preflight.Result, wrong string) {
 	t.Helper()
 	want = slices.Sorted(slices.Values(want))
-	for end := time.Now().Add(devPatience(want)); ; {
+	for end := time.Now().Add(patience); ; {
 		found = s.problems(t, onNodes)
 		if slices.Equal(slices.Sorted(maps.Keys(found)), want) {
 			return found, ""
@@ -116,11 +116,4 @@ func (s *story) suffer(t *testing.T, f fault) {
 		s.typeFix(t, finding.Fix)
 	}
 	s.waitProblems(t)
-}
-
-func devPatience(want []string) time.Duration {
-	if len(want) > 0 {
-		return 20 * time.Second
-	}
-	return patience
 }
