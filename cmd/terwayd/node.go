@@ -150,7 +150,7 @@ func (n *node) assemble(ctx context.Context, book *ledger.Ledger, k *kernel.Kern
 	n.metrics.ShowPool(stock.Status)
 	n.metrics.CountKernel(k.Requests)
 	server := daemon.New(daemon.Options{
-		Pool: stock, Ledger: book, Records: records, Kernel: namespaces{k}, ENIs: enis, Steer: steer, MTU: mtu, Cooling: cooling,
+		Pool: stock, Ledger: book, Records: records, Kernel: namespaces{k}, Healer: namespaces{k}, ENIs: enis, Steer: steer, MTU: mtu, Cooling: cooling,
 		Events: n.events, Metrics: n.metrics, Logger: n.logger,
 	})
 	return n.work(ctx, stock, server, func(ctx context.Context) { n.follow(ctx, stock, instance, carries) })

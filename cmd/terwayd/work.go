@@ -31,6 +31,7 @@ func (n *node) work(ctx context.Context, stock *pool.Pool, server *daemon.Daemon
 		front.Go(func() error { return server.Serve(ctx, listener) })
 		front.Go(func() error { server.Sweep(ctx); return nil })
 		front.Go(func() error { follow(ctx); return nil })
+		front.Go(func() error { server.Heal(ctx); return nil })
 		front.Go(func() error { return n.announce(ctx, stock) })
 		return front.Wait()
 	})
@@ -87,9 +88,19 @@ func (n namespaces) Check(ctx context.Context, sandbox cni.Sandbox, host, pod da
 // Owned is kernel's.
 func (n namespaces) Owned(ctx context.Context) ([]daemon.Attachment, error) {
 	owned, err := n.Kernel.Owned(ctx)
+	return attachments(owned), err
+}
+
+// OwnedAt is kernel's.
+func (n namespaces) OwnedAt(ctx context.Context, indexes []int) ([]daemon.Attachment, error) {
+	owned, err := n.Kernel.OwnedAt(ctx, indexes)
+	return attachments(owned), err
+}
+
+func attachments(owned []kernel.Owned) []daemon.Attachment {
 	all := make([]daemon.Attachment, 0, len(owned))
 	for _, o := range owned {
 		all = append(all, daemon.Attachment{ContainerID: o.ContainerID, IfName: o.IfName, HostIf: o.HostIf, IPv4: o.IPv4, IPv6: o.IPv6})
 	}
-	return all, err
+	return all
 }

@@ -78,7 +78,8 @@ type Options struct {
 	Ledger  Ledger
 	Records []ledger.Record // what the ledger holds at start
 	Kernel  Kernel
-	ENIs    *ENIs // the pool's Host
+	Healer  Healer // nil: what others remove stays away, but for what Sweep makes again
+	ENIs    *ENIs  // the pool's Host
 	Steer   datapath.Options
 	MTU     int      // of pods, in bytes; 0: their ENI's
 	Cooling *Cooling // nil: a restart forgets which addresses cool down

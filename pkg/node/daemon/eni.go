@@ -94,14 +94,40 @@ func (e *ENIs) Repair(ctx context.Context) error {
 	return nil
 }
 
+// heal makes what the host holds for its ENIs again where it is not, and returns what was not.
+func (e *ENIs) heal(ctx context.Context, healer Healer) ([]datapath.Difference, error) {
+	e.applying.Lock()
+	defer e.applying.Unlock()
+	all := e.all()
+	if len(all) == 0 {
+		return nil, nil
+	}
+	return healer.Heal(ctx, e.content(all))
+}
+
+// at reports whether index is that of an ENI that is set up.
+func (e *ENIs) at(index int) bool {
+	for _, eni := range e.all() {
+		if eni.Index == index {
+			return true
+		}
+	}
+	return false
+}
+
 func (e *ENIs) apply(ctx context.Context, enis map[string]datapath.ENI) error {
+	return e.links.ApplyHost(ctx, e.content(enis))
+}
+
+// content is what the host holds for enis.
+func (e *ENIs) content(enis map[string]datapath.ENI) datapath.NetNS {
 	var list []datapath.ENI
 	for _, id := range slices.Sorted(maps.Keys(enis)) {
 		eni := enis[id]
 		eni.MTU = e.mtu
 		list = append(list, eni)
 	}
-	return e.links.ApplyHost(ctx, datapath.Host(list, e.steer))
+	return datapath.Host(list, e.steer)
 }
 
 func (e *ENIs) all() map[string]datapath.ENI {

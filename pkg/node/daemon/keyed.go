@@ -37,6 +37,19 @@ func (k *keyed) lock(ctx context.Context, name string) (unlock func(), err error
 	}
 }
 
+// try locks name if nobody holds it. The caller calls unlock when got is true.
+func (k *keyed) try(name string) (unlock func(), got bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.locks[name] != nil {
+		return nil, false
+	}
+	l := &lock{held: make(chan struct{}, 1), users: 1}
+	l.held <- struct{}{}
+	k.locks[name] = l
+	return func() { <-l.held; k.leave(name, l) }, true
+}
+
 func (k *keyed) leave(name string, l *lock) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -36,9 +36,8 @@ func (k *Kernel) Owned(ctx context.Context) ([]Owned, error) {
 	var owned []Owned
 	for _, l := range links {
 		if l.ours() {
-			containerID, ifName, _ := strings.Cut(strings.TrimPrefix(l.Alias, datapath.AliasPrefix), "/")
 			at[l.index] = len(owned)
-			owned = append(owned, Owned{HostIf: l.Name, ContainerID: containerID, IfName: ifName})
+			owned = append(owned, ownedOf(l))
 		}
 	}
 	for _, family := range []int{unix.AF_INET, unix.AF_INET6} {

@@ -64,23 +64,11 @@ func (k *Kernel) linkWithMAC(ctx context.Context, mac string) (best *link, err e
 	return best, err
 }
 
-// linkEvents is subscribe in the host's namespace.
+// linkEvents hears of link events in the host's namespace. Subscribing comes before looking, so no link can appear in between
+// unseen.
 func (k *Kernel) linkEvents() (events *os.File, err error) {
-	err = k.inside(func() (err error) { events, err = subscribe(); return err })
+	err = k.inside(func() (err error) { events, err = subscribeTo(unix.RTNLGRP_LINK); return err })
 	return events, err
-}
-
-// subscribe opens a socket that gets link events. Subscribing comes before looking, so no link can appear in between unseen.
-func subscribe() (*os.File, error) {
-	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_ROUTE)
-	if err != nil {
-		return nil, fmt.Errorf("open netlink socket: %w", err)
-	}
-	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: unix.RTMGRP_LINK}); err != nil {
-		_ = unix.Close(fd)
-		return nil, fmt.Errorf("subscribe to link events: %w", err)
-	}
-	return os.NewFile(uintptr(fd), "netlink link events"), nil
 }
 
 // mentions reports whether one of the messages in b is about a link with that MAC.
