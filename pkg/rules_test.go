@@ -114,6 +114,7 @@ var layers = map[string][]string{
 var importers = map[string][]string{
 	"github.com/aliyun/alibaba-cloud-sdk-go": {"pkg/cloud/openapi"},
 	"github.com/vishvananda/netlink":         {"pkg/node/datapath/kernel", "pkg/fakecloud/fabric", "pkg/testkit", "e2e/"},
+	"github.com/google/nftables":             {"pkg/node/datapath/kernel"},
 	"github.com/cilium/ebpf":                 {"pkg/node/datapath/bpf"},
 	"go.etcd.io/bbolt":                       {"pkg/node/ledger"},
 	"github.com/containernetworking/cni":     {"pkg/node/cni", "pkg/node/daemon", "e2e/"},

@@ -61,7 +61,7 @@ func (c *CNIConf) readSymmetric(o *object) {
 	s.asked["comment"] = true
 	s.rest()
 	if c.SymmetricRouting.Enabled {
-		o.found.warn(o.at("symmetric_routing"), "not supported: answers leave by the node's own routes")
+		o.found.warn(o.at("symmetric_routing"), "it is always on; of symmetric_routing_config the mark and the mask are used, and replies take the main table by a rule with priority 600")
 	}
 }
 

@@ -40,6 +40,7 @@ func TestContentPrintsAsCommands(t *testing.T) {
 	}
 	tests := map[string]string{
 		"host":                 host(Options{}),
+		"host-symmetric":       host(Options{Symmetry: Symmetry{Dev: "eth0", Index: 2, Mark: DefaultReplyMark()}}),
 		"host-no-enis":         Host(nil, Options{}).String(),
 		"host-per-pod-rules":   host(Options{PerPodRules: true}),
 		"host-other-mask":      host(Options{MarkMask: 0xf0000000}),
@@ -50,6 +51,14 @@ func TestContentPrintsAsCommands(t *testing.T) {
 	}
 	for name, got := range tests {
 		t.Run(name, func(t *testing.T) { testkit.Golden(t, "testdata/"+name+".golden", got) })
+	}
+}
+
+func TestReplyMarkIsClearOfAllOtherMarks(t *testing.T) {
+	const kubeProxy, aws, calico = 0x4000 | 0x8000, 0x80, 0xffff0000
+	reply := DefaultReplyMark()
+	if taken := reply.Mask & (kubeProxy | aws | calico | DefaultMarkMask); taken != 0 || DefaultMarkMask&(kubeProxy|aws|calico) != 0 {
+		t.Errorf("mark %s shares bits %#x with others", reply, taken)
 	}
 }
 

@@ -7,7 +7,7 @@ import (
 
 // Difference is one thing that is not as it must be.
 type Difference struct {
-	Kind string // "link", "mark", "address", "neighbour", "route" or "rule"
+	Kind string // "link", "mark", "address", "neighbour", "route", "rule" or "symmetry"
 	Text string // a sentence
 }
 
@@ -38,6 +38,7 @@ func Compare(want, got NetNS) []Difference {
 	found = append(found, missing("address", want.Addrs, got.Addrs, func(a Addr) string { return fmt.Sprint("address ", a.Prefix, " of ", a.Dev) })...)
 	found = append(found, missing("neighbour", want.Neighs, got.Neighs, func(n Neigh) string { return fmt.Sprint("neighbour ", n.IP, " of ", n.Dev) })...)
 	found = append(found, missing("route", want.Routes, got.Routes, func(r Route) string { return fmt.Sprint("route ", r.Dst, " in table ", r.Table) })...)
+	found = append(found, missing("symmetry", want.Symmetry, got.Symmetry, func(Symmetry) string { return "symmetric routing" })...)
 	return append(found, missing("rule", want.Rules, got.Rules, Rule.String)...)
 }
 

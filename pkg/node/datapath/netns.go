@@ -11,11 +11,12 @@ import (
 // NetNS is the wanted content of one network namespace: only what we own there. Everything else in the namespace is
 // somebody else's and stays as it is.
 type NetNS struct {
-	Links  []Link
-	Addrs  []Addr
-	Routes []Route
-	Rules  []Rule
-	Neighs []Neigh
+	Links    []Link
+	Addrs    []Addr
+	Routes   []Route
+	Rules    []Rule
+	Neighs   []Neigh
+	Symmetry []Symmetry // one at most
 }
 
 // Link is one network interface. One with a Peer is a veth that ADD makes and DEL removes; one without is there already
@@ -88,10 +89,11 @@ func (m Mark) String() string {
 // Join returns the content of both a and b, for what one namespace owes to several owners.
 func Join(a, b NetNS) NetNS {
 	return NetNS{
-		Links:  append(a.Links[:len(a.Links):len(a.Links)], b.Links...),
-		Addrs:  append(a.Addrs[:len(a.Addrs):len(a.Addrs)], b.Addrs...),
-		Routes: append(a.Routes[:len(a.Routes):len(a.Routes)], b.Routes...),
-		Rules:  append(a.Rules[:len(a.Rules):len(a.Rules)], b.Rules...),
-		Neighs: append(a.Neighs[:len(a.Neighs):len(a.Neighs)], b.Neighs...),
+		Symmetry: append(a.Symmetry[:len(a.Symmetry):len(a.Symmetry)], b.Symmetry...),
+		Links:    append(a.Links[:len(a.Links):len(a.Links)], b.Links...),
+		Addrs:    append(a.Addrs[:len(a.Addrs):len(a.Addrs)], b.Addrs...),
+		Routes:   append(a.Routes[:len(a.Routes):len(a.Routes)], b.Routes...),
+		Rules:    append(a.Rules[:len(a.Rules):len(a.Rules)], b.Rules...),
+		Neighs:   append(a.Neighs[:len(a.Neighs):len(a.Neighs)], b.Neighs...),
 	}
 }

@@ -15,6 +15,7 @@ func (n NetNS) String() string {
 	write(&b, n.Neighs)
 	write(&b, n.Routes)
 	write(&b, n.Rules)
+	write(&b, n.Symmetry)
 	return b.String()
 }
 

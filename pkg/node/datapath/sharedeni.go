@@ -74,6 +74,7 @@ type Pod struct {
 type Options struct {
 	MarkMask    uint32 // adjacent bits of the packet mark that are ours; 0 is DefaultMarkMask
 	PerPodRules bool   // a rule for each pod, for kernels that cannot mark by eBPF
+	Symmetry    Symmetry
 }
 
 // Mark is the mark of packets that leave by the ENI in slot. It is zero, so pods on that ENI get a rule each, when slot does
@@ -98,12 +99,10 @@ func (o Options) Mark(slot int) Mark {
 // link's settings, its table and the rule for its mark.
 func Host(enis []ENI, opts Options) NetNS {
 	n := NetNS{Rules: []Rule{{Priority: PriorityPods, Table: PodsTable}}}
-	for _, e := range enis {
-		if e.Gateway6.IsValid() {
-			n.Rules = append(n.Rules, Rule{Priority: PriorityPods, IPv6: true, Table: PodsTable})
-			break
-		}
+	if anyIPv6(enis) {
+		n.Rules = append(n.Rules, Rule{Priority: PriorityPods, IPv6: true, Table: PodsTable})
 	}
+	n = Join(n, symmetry(opts.Symmetry, enis))
 	for _, e := range enis {
 		n = Join(n, eni(e, opts.Mark(e.Slot)))
 	}

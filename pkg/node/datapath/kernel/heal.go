@@ -52,7 +52,7 @@ func onLinks(n datapath.NetNS, there []datapath.Link) datapath.NetNS {
 	for _, l := range there {
 		up[l.Name] = true
 	}
-	rest := datapath.NetNS{Rules: n.Rules}
+	rest := datapath.NetNS{Rules: n.Rules, Symmetry: n.Symmetry}
 	rest.Links = pick(n.Links, func(l datapath.Link) bool { return up[l.Name] })
 	rest.Addrs = pick(n.Addrs, func(a datapath.Addr) bool { return up[a.Dev] })
 	rest.Neighs = pick(n.Neighs, func(n datapath.Neigh) bool { return up[n.Dev] })

@@ -39,6 +39,7 @@ type Kernel struct {
 	reaper   *reaper
 	marks    *bpf.Marks
 	marksErr error
+	filter   *filter
 	requests atomic.Uint64
 }
 
@@ -84,6 +85,7 @@ func (k *Kernel) open() error {
 		}
 		k.reaper.spare <- s
 	}
+	k.filter = openFilter()
 	return nil
 }
 
@@ -95,6 +97,9 @@ func (k *Kernel) Close() error {
 	}
 	if k.reaper != nil {
 		errs = append(errs, k.reaper.close())
+	}
+	if k.filter != nil {
+		errs = append(errs, k.filter.close())
 	}
 	if k.netns != nil {
 		errs = append(errs, k.netns.Close())

@@ -135,6 +135,15 @@ func (k *Kernel) observe(ctx context.Context, s *socket, want datapath.NetNS) (g
 		}
 		got.Routes = append(got.Routes, routes...)
 	}
+	for _, w := range want.Symmetry {
+		there, err := k.filter.has(w)
+		if err != nil {
+			return got, err
+		}
+		if there {
+			got.Symmetry = append(got.Symmetry, w)
+		}
+	}
 	if len(want.Rules) > 0 {
 		got.Rules, err = rulesOf(ctx, s, false)
 	}
@@ -259,4 +268,20 @@ func parseRule(header *nl.RtMsg, list []attribute) datapath.Rule {
 		r.From = netip.PrefixFrom(src, int(header.Src_len))
 	}
 	return r
+}
+
+// defaultLink is the index of the link of the main table's IPv4 default route with the least metric, 0 when there is none.
+func defaultLink(ctx context.Context, s *socket) (index int, err error) {
+	header := nl.NewRtMsg()
+	header.Family, header.Table, header.Protocol, header.Type = unix.AF_INET, unix.RT_TABLE_UNSPEC, 0, 0
+	replies, err := s.dump(ctx, request(unix.RTM_GETROUTE, 0, "list default routes", header, nl.NewRtAttr(unix.RTA_TABLE, nl.Uint32Attr(unix.RT_TABLE_MAIN))))
+	least := ^uint32(0)
+	for _, b := range replies {
+		r, by, inTable := parseRoute(b)
+		metric := find(attributes(b[unix.SizeofRtMsg:]), unix.RTA_PRIORITY).uint32()
+		if inTable == unix.RT_TABLE_MAIN && r.Dst.Bits() == 0 && by != 0 && (index == 0 || metric < least) {
+			index, least = by, metric
+		}
+	}
+	return index, err
 }

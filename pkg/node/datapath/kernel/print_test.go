@@ -11,12 +11,14 @@ import (
 // TestPrintedCommandsMakeWhatCheckWants runs what a NetNS prints, so that what operators read is what the kernel gets. A
 // mark's program is in no file that a command could name, so it is tried with a rule for each pod.
 func TestPrintedCommandsMakeWhatCheckWants(t *testing.T) {
-	for _, tool := range []string{"ip", "sysctl"} {
+	for _, tool := range []string{"ip", "sysctl", "nft"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			t.Skipf("needs %s: %v", tool, err)
 		}
 	}
-	w := newWorld(t, steering["rules"])
+	opts := steering["rules"]
+	opts.Symmetry = datapath.Symmetry{Dev: "lo", Index: 1, Mark: datapath.DefaultReplyMark()}
+	w := newWorld(t, opts)
 	if err := w.k.RemoveAll(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -38,6 +40,9 @@ func TestPrintedCommandsMakeWhatCheckWants(t *testing.T) {
 	w.assign(p)
 	if differences := append(w.check(p), w.checkHost()...); len(differences) > 0 {
 		t.Errorf("Check: %q", differences)
+	}
+	if listed := w.symmetryRules(); len(listed) != 2 {
+		t.Errorf("nft made %q", listed)
 	}
 	w.reaches(p.NetNS, serverIP)
 	if err := w.k.Remove(t.Context(), p.host); err != nil {

@@ -90,6 +90,16 @@ func (k *Kernel) Sweep(ctx context.Context, keep ...datapath.NetNS) (removed []s
 	for _, m := range messages {
 		removed = append(removed, strings.TrimPrefix(m.what, "delete: "))
 	}
+	if len(want.Symmetry) > 0 {
+		return removed, nil
+	}
+	gone, err := k.filter.remove()
+	if err != nil {
+		return removed, fmt.Errorf("sweep: %w", err)
+	}
+	if gone {
+		removed = append(removed, "table "+datapath.SymmetryTable)
+	}
 	return removed, nil
 }
 

@@ -67,7 +67,7 @@ func (k *Kernel) linkWithMAC(ctx context.Context, mac string) (best *link, err e
 // linkEvents hears of link events in the host's namespace. Subscribing comes before looking, so no link can appear in between
 // unseen.
 func (k *Kernel) linkEvents() (events *os.File, err error) {
-	err = k.inside(func() (err error) { events, err = subscribeTo(unix.RTNLGRP_LINK); return err })
+	err = k.inside(func() (err error) { events, err = subscribeTo(unix.NETLINK_ROUTE, unix.RTNLGRP_LINK); return err })
 	return events, err
 }
 

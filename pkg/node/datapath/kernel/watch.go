@@ -35,34 +35,69 @@ const maxTable = datapath.ENITableBase + 1<<20
 // Only the host's namespace is watched. What a pod with the right to do so removes from its own is its own affair, which CHECK
 // tells; and a socket that is kept open in a pod's namespace would keep the namespace alive.
 func (k *Kernel) Watch(ctx context.Context, tell func(datapath.Disturbance)) error {
-	var events *os.File
-	err := k.inside(func() (err error) { events, err = subscribeTo(watched()...); return err })
-	if err != nil {
+	tables := listener{family: unix.NETLINK_NETFILTER, groups: []int{unix.NFNLGRP_NFTABLES}, parse: tableGone}
+	network := listener{family: unix.NETLINK_ROUTE, groups: watched(), parse: disturbance}
+	if err := k.inside(func() error { return errors.Join(network.open(), tables.open()) }); err != nil {
+		return fmt.Errorf("watch the host's network: %w", errors.Join(err, network.close(), tables.close()))
+	}
+	tell(datapath.Disturbance{})
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { defer cancel(); done <- tables.listen(ctx, tell) }()
+	err := network.listen(ctx, tell)
+	cancel()
+	if err := errors.Join(err, <-done); err != nil {
 		return fmt.Errorf("watch the host's network: %w", err)
 	}
-	defer func() { _ = events.Close() }()
-	stop := context.AfterFunc(ctx, func() { _ = events.SetReadDeadline(time.Unix(1, 0)) })
+	return nil
+}
+
+// listener hears of one netlink family's events.
+type listener struct {
+	family int
+	groups []int
+	parse  func(header unix.NlMsghdr, payload []byte) (d datapath.Disturbance, matters bool)
+	events *os.File
+}
+
+// open subscribes in the calling thread's network namespace.
+func (l *listener) open() (err error) {
+	l.events, err = subscribeTo(l.family, l.groups...)
+	return err
+}
+
+func (l *listener) close() error {
+	if l.events == nil {
+		return nil
+	}
+	return l.events.Close()
+}
+
+// listen tells what it hears until ctx ends, and closes the socket.
+func (l *listener) listen(ctx context.Context, tell func(datapath.Disturbance)) error {
+	defer func() { _ = l.close() }()
+	stop := context.AfterFunc(ctx, func() { _ = l.events.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
-	tell(datapath.Disturbance{})
 	buf := make([]byte, 1<<16)
 	for {
-		n, err := events.Read(buf)
+		n, err := l.events.Read(buf)
 		switch {
 		case ctx.Err() != nil:
 			return nil
 		case errors.Is(err, unix.ENOBUFS):
 			tell(datapath.Disturbance{})
 		case err != nil:
-			return fmt.Errorf("watch the host's network: %w", err)
+			return err
 		default:
-			disturbances(buf[:n], tell)
+			l.disturbances(buf[:n], tell)
 		}
 	}
 }
 
 // subscribeTo opens a socket that hears of the given groups.
-func subscribeTo(groups ...int) (*os.File, error) {
-	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_ROUTE)
+func subscribeTo(family int, groups ...int) (*os.File, error) {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, family)
 	if err != nil {
 		return nil, fmt.Errorf("open netlink socket: %w", err)
 	}
@@ -79,14 +114,14 @@ func subscribeTo(groups ...int) (*os.File, error) {
 }
 
 // disturbances tells of the messages in b that matter. One that is cut short may have been about anything.
-func disturbances(b []byte, tell func(datapath.Disturbance)) {
+func (l *listener) disturbances(b []byte, tell func(datapath.Disturbance)) {
 	for len(b) >= unix.SizeofNlMsghdr {
 		header, payload, rest := split(b)
 		if payload == nil {
 			tell(datapath.Disturbance{})
 			return
 		}
-		if d, matters := disturbance(header, payload); matters {
+		if d, matters := l.parse(header, payload); matters {
 			tell(d)
 		}
 		b = rest
@@ -107,6 +142,18 @@ func disturbance(header unix.NlMsghdr, b []byte) (d datapath.Disturbance, matter
 		return linkDown(b)
 	case unix.RTM_DELQDISC, unix.RTM_DELTFILTER:
 		return filterGone(header, b)
+	}
+	return d, false
+}
+
+// tableGone is about a part of our table of nftables that was deleted. Of all these messages the first attribute is the
+// table's name (include/uapi/linux/netfilter/nf_tables.h), behind a struct nfgenmsg.
+func tableGone(header unix.NlMsghdr, b []byte) (d datapath.Disturbance, matters bool) {
+	const nfgenmsg, name = 4, 1
+	switch header.Type {
+	case unix.NFNL_SUBSYS_NFTABLES<<8 | unix.NFT_MSG_DELTABLE, unix.NFNL_SUBSYS_NFTABLES<<8 | unix.NFT_MSG_DELCHAIN, unix.NFNL_SUBSYS_NFTABLES<<8 | unix.NFT_MSG_DELRULE:
+		ours := len(b) >= nfgenmsg && find(attributes(b[nfgenmsg:]), name).text() == datapath.SymmetryTable
+		return datapath.Disturbance{Rule: true}, ours
 	}
 	return d, false
 }
