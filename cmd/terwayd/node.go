@@ -141,7 +141,7 @@ func (n *node) assemble(ctx context.Context, book *ledger.Ledger, k *kernel.Kern
 	if n.config.CNI.AutoMTU {
 		mtu = 0
 	}
-	steer := datapath.Options{PerPodRules: k.MarksError() != nil, Symmetry: n.symmetry(ctx, k)}
+	steer := datapath.Options{PerPodRules: k.MarksError() != nil, Symmetry: n.symmetry(ctx, k), HostStack: n.config.CNI.HostStackCIDRs}
 	enis := daemon.NewENIs(k, slots, steer, mtu, n.logger)
 	stock := pool.New(pool.Options{
 		Cloud: api, Host: enis, Journal: book, Instance: instance, Limits: limits, Config: poolConfig,

@@ -16,15 +16,16 @@ import (
 type pod struct {
 	id, name string
 	ns       *testkit.NetNS
+	gives    map[string]any // runtimeConfig, by capability
 }
 
 func (s *stand) pod(id, name string) pod {
 	s.t.Helper()
-	return pod{id, name, testkit.NewNetNS(s.t)}
+	return pod{id: id, name: name, ns: testkit.NewNetNS(s.t)}
 }
 
 func (p pod) runtime() *libcni.RuntimeConf {
-	return &libcni.RuntimeConf{ContainerID: p.id, NetNS: p.ns.Path, IfName: "eth0", Args: [][2]string{
+	return &libcni.RuntimeConf{ContainerID: p.id, NetNS: p.ns.Path, IfName: "eth0", CapabilityArgs: p.gives, Args: [][2]string{
 		{"IgnoreUnknown", "1"}, {"K8S_POD_NAMESPACE", "default"}, {"K8S_POD_NAME", p.name}, {"K8S_POD_INFRA_CONTAINER_ID", p.id},
 	}}
 }

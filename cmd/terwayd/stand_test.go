@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -50,7 +49,8 @@ type setup struct {
 	podCIDR    string // of the pods' vSwitch, 10.0.16.0/24
 	cniVersion string // 1.1.0
 	eniConf    map[string]any
-	withoutKey bool // no AccessKey until giveKey
+	cniConf    map[string]any // more keys of 10-terway.conf
+	withoutKey bool           // no AccessKey until giveKey
 }
 
 // stand is a cloud node: an instance of a simulated VPC with the daemon in its network namespace, and a container runtime.
@@ -179,8 +179,13 @@ func (s *stand) writeConfig(wanted setup) {
 	if wanted.cniVersion == "" {
 		wanted.cniVersion = "1.1.0"
 	}
-	plugin := fmt.Sprintf(`{"cniVersion":%q,"name":"terway","type":"terway"}`, wanted.cniVersion)
-	s.must(os.WriteFile(s.path("config", "10-terway.conf"), []byte(plugin), 0o600))
+	plugin := map[string]any{"cniVersion": wanted.cniVersion, "name": "terway", "type": "terway"}
+	for key, value := range wanted.cniConf {
+		plugin[key] = value
+	}
+	text, err = json.Marshal(plugin)
+	s.must(err)
+	s.must(os.WriteFile(s.path("config", "10-terway.conf"), text, 0o600))
 }
 
 func (s *stand) giveKey() {

@@ -20,6 +20,10 @@ const undoTime = 20 * time.Second
 // add gives a sandbox its interface. A repeated ADD gets the answer of the first one.
 func (d *Daemon) add(ctx context.Context, r cni.Request, sandbox cni.Sandbox, steps *steps) (json.RawMessage, error) {
 	wanted := recordOf(r, d.opts.Clock.Now())
+	var err error
+	if wanted.Ingress, wanted.Egress, err = bandwidth(r.Config); err != nil {
+		return nil, err
+	}
 	unlock, err := d.lock(ctx, wanted)
 	if err != nil {
 		return nil, err

@@ -171,7 +171,7 @@ func (d *Daemon) content(ctx context.Context, r ledger.Record) (host, pod datapa
 	}
 	host, pod = datapath.SharedENI(datapath.Pod{
 		ContainerID: r.ContainerID, Namespace: r.PodNamespace, Name: r.PodName, IfName: r.IfName,
-		HostIf: r.HostIf, IPv4: r.IPv4, IPv6: r.IPv6, ENI: eni, MTU: mtu,
+		HostIf: r.HostIf, IPv4: r.IPv4, IPv6: r.IPv6, ENI: eni, MTU: mtu, Ingress: r.Ingress, Egress: r.Egress,
 	}, d.opts.Steer)
 	return host, pod, nil
 }

@@ -32,6 +32,16 @@ func dualStackPod() Pod {
 	return p
 }
 
+func hostStackCIDRs() []netip.Prefix {
+	return []netip.Prefix{netip.MustParsePrefix("169.254.20.10/32"), netip.MustParsePrefix("2001:db8:d::a/128")}
+}
+
+func limitedPod() Pod {
+	p := pod()
+	p.MTU, p.Ingress, p.Egress = 8500, 1e6, 2e9
+	return p
+}
+
 func TestContentPrintsAsCommands(t *testing.T) {
 	host := func(opts Options) string { return Host(enis(), opts).String() }
 	onePod := func(p Pod, opts Options) string {
@@ -41,6 +51,8 @@ func TestContentPrintsAsCommands(t *testing.T) {
 	tests := map[string]string{
 		"host":                 host(Options{}),
 		"host-symmetric":       host(Options{Symmetry: Symmetry{Dev: "eth0", Index: 2, Mark: DefaultReplyMark()}}),
+		"host-stack":           host(Options{HostStack: hostStackCIDRs()}),
+		"pod-limits":           onePod(limitedPod(), Options{}),
 		"host-no-enis":         Host(nil, Options{}).String(),
 		"host-per-pod-rules":   host(Options{PerPodRules: true}),
 		"host-other-mask":      host(Options{MarkMask: 0xf0000000}),

@@ -7,7 +7,7 @@ import (
 
 // Difference is one thing that is not as it must be.
 type Difference struct {
-	Kind string // "link", "mark", "address", "neighbour", "route", "rule" or "symmetry"
+	Kind string // "link", "mark", "qdisc", "address", "neighbour", "route", "rule" or "symmetry"
 	Text string // a sentence
 }
 
@@ -56,8 +56,11 @@ func diffFields(want, got Link) []Difference {
 	differs := func(differs bool, what string, is, wanted any) {
 		if differs {
 			kind := "link"
-			if what == "ingress mark" {
+			switch what {
+			case "ingress mark":
 				kind = "mark"
+			case "limit in bytes a second":
+				kind = "qdisc"
 			}
 			found = append(found, Difference{kind, fmt.Sprintf("link %s: %s is %v, not %v", want.Name, what, is, wanted)})
 		}
@@ -70,6 +73,7 @@ func diffFields(want, got Link) []Difference {
 	differs(want.Forward && !got.Forward, "forwarding", 0, 1)
 	differs(want.RPFilter != 0 && want.RPFilter != got.RPFilter, "rp_filter", got.RPFilter, want.RPFilter)
 	differs(want.NoLinkLocal && !got.NoLinkLocal, "addrgenmode", "on", "none")
+	differs(want.Limit != 0 && want.Limit != got.Limit, "limit in bytes a second", got.Limit, want.Limit)
 	differs(!want.IngressMark.IsZero() && want.IngressMark != got.IngressMark, "ingress mark", got.IngressMark, want.IngressMark)
 	return found
 }

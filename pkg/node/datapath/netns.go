@@ -35,7 +35,15 @@ type Link struct {
 	RPFilter    int    // reverse path filter, 2 is loose (RFC 3704); 0 keeps the kernel's
 	NoLinkLocal bool   // the kernel makes no IPv6 link-local address: no duplicate detection, no multicast joins
 	IngressMark Mark   // set on every packet that comes in here; zero for none
+	Limit       uint64 // bytes a second that may go out here, 0 for no limit; see Burst
 }
+
+// Burst is how many bytes may go out at once of a link with a Limit: 10 milliseconds' worth, so that a timer that is late loses
+// nothing, and never less than two full packets.
+func (l Link) Burst() uint32 { return uint32(min(max(l.Limit/100, 2*uint64(max(l.MTU, 1500))), 1<<30)) }
+
+// Queue is how many bytes may wait at a link with a Limit: 25 milliseconds' worth besides the burst, upstream's figure.
+func (l Link) Queue() uint32 { return uint32(min(l.Limit/40+uint64(l.Burst()), 1<<31)) }
 
 // Addr is an address of a link.
 type Addr struct {
@@ -51,6 +59,7 @@ type Route struct {
 	Dev    string
 	Table  int  // 0 is the main table
 	Onlink bool // Via is reached on Dev though no address of Dev says so
+	Throw  bool // the table has no route for Dst, and rules after the table's go on; without Dev and Via
 }
 
 // Rule is a routing policy rule. From and Mark are conditions; a zero one is always met.

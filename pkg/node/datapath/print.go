@@ -42,6 +42,9 @@ func (l Link) String() string {
 	if l.RPFilter != 0 {
 		lines = append(lines, fmt.Sprintf("sysctl -w net.ipv4.conf.%s.rp_filter=%d", l.Name, l.RPFilter))
 	}
+	if l.Limit != 0 {
+		lines = append(lines, fmt.Sprintf("tc qdisc replace dev %s root handle 1: tbf rate %dbps burst %d limit %d", l.Name, l.Limit, l.Burst(), l.Queue()))
+	}
 	if !l.IngressMark.IsZero() {
 		lines = append(lines, fmt.Sprintf("tc qdisc add dev %s clsact # with an ingress filter that sets mark %s", l.Name, l.IngressMark))
 	}
@@ -76,6 +79,9 @@ func (a Addr) String() string {
 
 // String is the command that adds or replaces r.
 func (r Route) String() string {
+	if r.Throw {
+		return fmt.Sprintf("ip route replace throw %s table %d proto %d", r.Dst, r.Table, Protocol)
+	}
 	words := []string{"ip route replace", r.Dst.String()}
 	if r.Via.IsValid() {
 		words = append(words, "via", r.Via.String())

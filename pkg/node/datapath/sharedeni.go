@@ -67,7 +67,9 @@ type Pod struct {
 	IPv4        netip.Addr
 	IPv6        netip.Addr
 	ENI         ENI
-	MTU         int // bytes, 0 keeps the kernel's
+	MTU         int    // bytes, 0 keeps the kernel's
+	Ingress     uint64 // bytes a second to the pod, 0 for no limit
+	Egress      uint64 // bytes a second from the pod, 0 for no limit
 }
 
 // Options is how pods are steered to their ENI. The zero value marks packets with DefaultMarkMask.
@@ -75,6 +77,7 @@ type Options struct {
 	MarkMask    uint32 // adjacent bits of the packet mark that are ours; 0 is DefaultMarkMask
 	PerPodRules bool   // a rule for each pod, for kernels that cannot mark by eBPF
 	Symmetry    Symmetry
+	HostStack   []netip.Prefix // destinations that go where the node's own routes say, though a pod asks (host_stack_cidrs)
 }
 
 // Mark is the mark of packets that leave by the ENI in slot. It is zero, so pods on that ENI get a rule each, when slot does
@@ -104,7 +107,7 @@ func Host(enis []ENI, opts Options) NetNS {
 	}
 	n = Join(n, symmetry(opts.Symmetry, enis))
 	for _, e := range enis {
-		n = Join(n, eni(e, opts.Mark(e.Slot)))
+		n = Join(Join(n, eni(e, opts.Mark(e.Slot))), hostStack(e, opts.HostStack))
 	}
 	return n
 }
@@ -122,6 +125,17 @@ func eni(e ENI, mark Mark) NetNS {
 		n.Routes = append(n.Routes, Route{Dst: everything(gateway), Via: gateway, Dev: dev, Table: e.Table(), Onlink: true})
 		if !mark.IsZero() {
 			n.Rules = append(n.Rules, Rule{Priority: PriorityENI, IPv6: gateway.Is6(), Mark: mark, Table: e.Table()})
+		}
+	}
+	return n
+}
+
+// hostStack leaves destinations out of e's table, so that the rules after it decide: the main table's. It costs no rule, and a
+// packet to anywhere else nothing. An address of the node itself needs none of this: its table comes first.
+func hostStack(e ENI, to []netip.Prefix) (n NetNS) {
+	for _, dst := range to {
+		if dst.Addr().Is4() && e.Gateway.IsValid() || dst.Addr().Is6() && e.Gateway6.IsValid() {
+			n.Routes = append(n.Routes, Route{Dst: dst.Masked(), Table: e.Table(), Throw: true})
 		}
 	}
 	return n
@@ -146,9 +160,9 @@ func SharedENI(pod Pod, opts Options) (hostNS, podNS NetNS) {
 
 	hostNS.Links = []Link{{
 		Name: hostIf, MAC: hostMAC, Peer: ifName, PeerMAC: podMAC, MTU: pod.MTU, Alias: Alias(pod.ContainerID, ifName),
-		Group: Group, Forward: true, RPFilter: 2, NoLinkLocal: !pod.IPv6.IsValid(), IngressMark: mark,
+		Group: Group, Forward: true, RPFilter: 2, NoLinkLocal: !pod.IPv6.IsValid(), IngressMark: mark, Limit: pod.Ingress,
 	}}
-	podNS.Links = []Link{{Name: ifName, MAC: podMAC, MTU: pod.MTU, NoLinkLocal: !pod.IPv6.IsValid()}}
+	podNS.Links = []Link{{Name: ifName, MAC: podMAC, MTU: pod.MTU, NoLinkLocal: !pod.IPv6.IsValid(), Limit: pod.Egress}}
 	for _, ip := range []netip.Addr{pod.IPv4, pod.IPv6} {
 		if !ip.IsValid() {
 			continue

@@ -32,6 +32,8 @@ type Record struct {
 	ENIMAC       string     `json:"eniMAC,omitempty"`
 	IPv4         netip.Addr `json:"ipv4,omitzero"`
 	IPv6         netip.Addr `json:"ipv6,omitzero"`
+	Ingress      uint64     `json:"ingress,omitempty"` // limit to the pod in bytes a second, 0: none
+	Egress       uint64     `json:"egress,omitempty"`  // limit from the pod
 	CreatedAt    time.Time  `json:"createdAt"`
 }
 

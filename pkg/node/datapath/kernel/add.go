@@ -135,14 +135,14 @@ func (k *Kernel) furnish(ctx context.Context, s *socket, a addition, made *link)
 	if err != nil {
 		return err
 	}
-	messages := append(setLink(a.veth, made.index), mark...)
+	messages := append(append(setLink(a.veth, made.index), limitRequests(a.veth, made.index)...), mark...)
 	messages = append(messages, content(a.host, map[string]int{a.veth.Name: made.index})...)
 	if err := s.do(ctx, messages); err != nil {
 		return err
 	}
 	messages = nil
 	for _, l := range a.pod.Links {
-		messages = append(messages, setLink(l, made.peer)...)
+		messages = append(append(messages, setLink(l, made.peer)...), limitRequests(l, made.peer)...)
 	}
 	messages = append(messages, content(a.pod, map[string]int{a.veth.Peer: made.peer})...)
 	messages = append(messages, getLink(a.veth.Peer, made.peer))

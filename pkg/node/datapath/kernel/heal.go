@@ -48,7 +48,7 @@ func (k *Kernel) look(ctx context.Context, want datapath.NetNS) (got datapath.Ne
 
 // onLinks is what of n stands on links that are there.
 func onLinks(n datapath.NetNS, there []datapath.Link) datapath.NetNS {
-	up := make(map[string]bool, len(there))
+	up := map[string]bool{"": true}
 	for _, l := range there {
 		up[l.Name] = true
 	}

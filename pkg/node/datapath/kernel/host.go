@@ -35,7 +35,7 @@ func (k *Kernel) ApplyHost(ctx context.Context, n datapath.NetNS) error {
 			return fmt.Errorf("apply to host: %w", err)
 		}
 		index[l.Name] = found.index
-		messages = append(append(messages, setLink(l, found.index)...), mark...)
+		messages = append(append(append(messages, setLink(l, found.index)...), limitRequests(l, found.index)...), mark...)
 	}
 	if err := inBatches(ctx, s, append(messages, content(n, index)...)); err != nil {
 		return fmt.Errorf("apply to host: %w", err)

@@ -116,6 +116,11 @@ func (k *Kernel) observe(ctx context.Context, s *socket, want datapath.NetNS) (g
 				l.IngressMark = w.IngressMark
 			}
 		}
+		if w.Limit != 0 {
+			if l.Limit, err = limitOf(ctx, s, l.index); err != nil {
+				return got, err
+			}
+		}
 		got.Links = append(got.Links, l.Link)
 	}
 	if len(want.Addrs) > 0 {
@@ -211,7 +216,7 @@ func routesOf(ctx context.Context, s *socket, where place, devs map[int]string) 
 	for _, b := range replies {
 		r, index, inTable := parseRoute(b)
 		dev, ours := devs[index]
-		if inTable != where.table || !ours && devs != nil {
+		if inTable != where.table || !ours && !r.Throw && devs != nil {
 			continue
 		}
 		r.Dev = dev
@@ -230,7 +235,9 @@ func parseRoute(b []byte) (r datapath.Route, index int, inTable uint32) {
 		dst = netip.IPv6Unspecified()
 	}
 	inTable = find(list, unix.RTA_TABLE).uint32()
-	r = datapath.Route{Dst: netip.PrefixFrom(dst, int(header.Dst_len)), Via: find(list, unix.RTA_GATEWAY).addr(), Onlink: header.Flags&unix.RTNH_F_ONLINK != 0}
+	r = datapath.Route{
+		Dst: netip.PrefixFrom(dst, int(header.Dst_len)), Via: find(list, unix.RTA_GATEWAY).addr(), Onlink: header.Flags&unix.RTNH_F_ONLINK != 0, Throw: header.Type == unix.RTN_THROW,
+	}
 	if inTable != unix.RT_TABLE_MAIN {
 		r.Table = int(inTable)
 	}

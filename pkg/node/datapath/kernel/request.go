@@ -201,10 +201,16 @@ func routeRequest(kind, flags int, r datapath.Route, index int) message {
 		header.Flags = unix.RTNH_F_ONLINK
 	}
 	header.Scope = unix.RT_SCOPE_UNIVERSE
-	if !r.Via.IsValid() && r.Dst.Addr().Is4() {
+	if r.Throw {
+		header.Type = unix.RTN_THROW
+	}
+	if !r.Via.IsValid() && !r.Throw && r.Dst.Addr().Is4() {
 		header.Scope = unix.RT_SCOPE_LINK
 	}
-	attrs := []*nl.RtAttr{nl.NewRtAttr(unix.RTA_TABLE, nl.Uint32Attr(table(r))), nl.NewRtAttr(unix.RTA_OIF, nl.Uint32Attr(uint32(index)))}
+	attrs := []*nl.RtAttr{nl.NewRtAttr(unix.RTA_TABLE, nl.Uint32Attr(table(r)))}
+	if !r.Throw {
+		attrs = append(attrs, nl.NewRtAttr(unix.RTA_OIF, nl.Uint32Attr(uint32(index))))
+	}
 	if r.Dst.Bits() > 0 {
 		attrs = append(attrs, nl.NewRtAttr(unix.RTA_DST, r.Dst.Addr().AsSlice()))
 	}
