@@ -111,3 +111,26 @@ func TestENIReadySaysWhatIsMissing(t *testing.T) {
 		t.Error("an ENI that could not be set up counts as ready")
 	}
 }
+
+func TestENIOfAVSwitchWithIPv6GetsBothFamilies(t *testing.T) {
+	kernel := &fakeKernel{script: &script{}}
+	enis := newENIs(t, kernel, filepath.Join(t.TempDir(), "slots"))
+	vswitch := podVSwitch()
+	vswitch.IPv6CIDR = netip.MustParsePrefix("2001:db8:0:16::/64")
+	if err := enis.ENIReady(t.Context(), cloud.ENI{ID: "eni-1", MAC: "00:16:3e:00:00:01"}, vswitch); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"ip route replace ::/0 via 2001:db8:0:16:ffff:ffff:ffff:fffd dev eth1 table 1003 onlink",
+		"ip -6 rule add priority 512 from all lookup 999", "ip -6 rule add priority 2048 from all fwmark 0x100/0x3f00 lookup 1003",
+	} {
+		if text := strings.Join(kernel.enis, ""); !strings.Contains(text, want) {
+			t.Errorf("want %q in\n%s", want, text)
+		}
+	}
+	for _, none := range []string{"10.0.16.0/24", "2001:db8::/126", "2001:db8::1/128"} {
+		if got := gateway6(netip.MustParsePrefix(none)); got.IsValid() {
+			t.Errorf("gateway6(%s) = %s", none, got)
+		}
+	}
+}
