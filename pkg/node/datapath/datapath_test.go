@@ -32,6 +32,18 @@ func dualStackPod() Pod {
 	return p
 }
 
+func exclusive(p Pod, opts Options) string {
+	hostNS, podNS := ExclusiveENI(p, opts)
+	return "## host\n" + hostNS.String() + "## pod\n" + podNS.String()
+}
+
+func exclusiveOptions() Options {
+	return Options{
+		HostStack: hostStackCIDRs(), Node: []netip.Addr{addr("10.0.1.10"), addr("2001:db8:1::10")},
+		Services: []netip.Prefix{netip.MustParsePrefix("10.96.0.0/16"), netip.MustParsePrefix("fd00:96::/112")},
+	}
+}
+
 func hostStackCIDRs() []netip.Prefix {
 	return []netip.Prefix{netip.MustParsePrefix("169.254.20.10/32"), netip.MustParsePrefix("2001:db8:d::a/128")}
 }
@@ -53,6 +65,9 @@ func TestContentPrintsAsCommands(t *testing.T) {
 		"host-symmetric":       host(Options{Symmetry: Symmetry{Dev: "eth0", Index: 2, Mark: DefaultReplyMark()}}),
 		"host-stack":           host(Options{HostStack: hostStackCIDRs()}),
 		"pod-limits":           onePod(limitedPod(), Options{}),
+		"pod-exclusive":        exclusive(pod(), Options{}),
+		"pod-exclusive-host":   exclusive(limitedPod(), exclusiveOptions()),
+		"pod-exclusive-dual":   exclusive(dualStackPod(), exclusiveOptions()),
 		"host-no-enis":         Host(nil, Options{}).String(),
 		"host-per-pod-rules":   host(Options{PerPodRules: true}),
 		"host-other-mask":      host(Options{MarkMask: 0xf0000000}),

@@ -26,6 +26,7 @@ type Link struct {
 	Index       int    // of a link that is there already and is known by its index; 0: known by its name
 	Peer        string // name of the other end, a link of the pod's NetNS; "" for a link that ADD does not make
 	PeerMAC     string // of the other end, with Peer
+	From        string // name on the host of a link that ADD moves into the pod and DEL moves back; "" for all others
 	MAC         string // of a link that ADD makes; of any other what CHECK expects, "" for whatever it is
 	MTU         int    // bytes, 0 keeps the kernel's
 	Down        bool   // only ever seen, never wanted

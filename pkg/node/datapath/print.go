@@ -32,6 +32,9 @@ func (l Link) String() string {
 	if l.Peer != "" {
 		lines = append(lines, fmt.Sprintf("ip link add %s address %s type veth peer name %s address %s netns $POD", l.Name, l.MAC, l.Peer, l.PeerMAC))
 	}
+	if l.From != "" {
+		lines = append(lines, fmt.Sprintf("nsenter --net=$HOST ip link set %s netns $POD name %s # address %s", l.From, l.Name, l.MAC))
+	}
 	if l.NoLinkLocal {
 		lines = append(lines, fmt.Sprintf("ip link set %s addrgenmode none", l.Name))
 	}

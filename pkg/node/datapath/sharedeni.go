@@ -78,6 +78,8 @@ type Options struct {
 	PerPodRules bool   // a rule for each pod, for kernels that cannot mark by eBPF
 	Symmetry    Symmetry
 	HostStack   []netip.Prefix // destinations that go where the node's own routes say, though a pod asks (host_stack_cidrs)
+	Services    []netip.Prefix // Service CIDRs, which an exclusive ENI's pod reaches by the host
+	Node        []netip.Addr   // the node's own addresses, of which an exclusive ENI's pod sees probes come
 }
 
 // Mark is the mark of packets that leave by the ENI in slot. It is zero, so pods on that ENI get a rule each, when slot does

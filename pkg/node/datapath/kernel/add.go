@@ -104,7 +104,7 @@ func (k *Kernel) add(ctx context.Context, a addition) (err error) {
 	}
 	undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime)
 	defer cancel()
-	return errors.Join(err, k.Remove(undo, a.host))
+	return errors.Join(err, k.MoveBack(undo, a.Sandbox, a.pod), k.Remove(undo, a.host))
 }
 
 // create makes the veth and returns its host end, nil when there is nothing to undo. It is a request of its own, and the
@@ -140,11 +140,15 @@ func (k *Kernel) furnish(ctx context.Context, s *socket, a addition, made *link)
 	if err := s.do(ctx, messages); err != nil {
 		return err
 	}
+	index := map[string]int{a.veth.Peer: made.peer}
+	if err := k.moveIn(ctx, s, a, index); err != nil {
+		return err
+	}
 	messages = nil
 	for _, l := range a.pod.Links {
-		messages = append(append(messages, setLink(l, made.peer)...), limitRequests(l, made.peer)...)
+		messages = append(append(messages, setLink(l, index[l.Name])...), limitRequests(l, index[l.Name])...)
 	}
-	messages = append(messages, content(a.pod, map[string]int{a.veth.Peer: made.peer})...)
+	messages = append(messages, content(a.pod, index)...)
 	messages = append(messages, getLink(a.veth.Peer, made.peer))
 	if err := useSocket(a.Netlink, &k.requests, s.buf).do(ctx, messages); err != nil {
 		return fmt.Errorf("in the pod: %w", err)

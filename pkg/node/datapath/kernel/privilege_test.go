@@ -93,6 +93,7 @@ func TestWorkOfTheChild(t *testing.T) {
 	}
 	sb := Sandbox{NetNS: os.NewFile(3, "netns"), Netlink: os.NewFile(4, "netlink")}
 	host, pod := datapath.SharedENI(work.Pod, datapath.Options{})
+	exclusiveOfTheChild(t, k, sb, work)
 	for _, step := range []string{"first", "again", "after its removal"} {
 		if step == "after its removal" {
 			if err := k.Remove(t.Context(), host); err != nil {
@@ -108,6 +109,33 @@ func TestWorkOfTheChild(t *testing.T) {
 	}
 	if err := k.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// exclusiveOfTheChild moves an ENI into the pod and back, and makes and heals the table of nftables.
+func exclusiveOfTheChild(t *testing.T, k *Kernel, sb Sandbox, work childWork) {
+	t.Helper()
+	work.Pod.ENI = work.ENIs[1]
+	host, pod := datapath.ExclusiveENI(work.Pod, datapath.Options{})
+	if _, err := k.Add(t.Context(), sb, host, pod); err != nil {
+		t.Fatal(err)
+	}
+	if differences, err := k.Check(t.Context(), sb, host, pod); err != nil || len(differences) > 0 {
+		t.Fatalf("Check: %q, %v", differences, err)
+	}
+	if err := k.MoveBack(t.Context(), sb, pod); err != nil {
+		t.Fatal(err)
+	}
+	if err := k.Remove(t.Context(), host); err != nil {
+		t.Fatal(err)
+	}
+	symmetric := datapath.Host(work.ENIs, datapath.Options{Symmetry: datapath.Symmetry{Dev: "lo", Index: 1, Mark: datapath.DefaultReplyMark()}})
+	if lost, err := k.Heal(t.Context(), symmetric); err != nil || len(lost) == 0 {
+		t.Fatalf("Heal: %v, %v", lost, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	if err := k.Watch(ctx, func(datapath.Disturbance) { cancel() }); err != nil {
+		t.Fatal(err)
 	}
 }
 
