@@ -242,9 +242,12 @@ func TestUninstallTakesEverythingAway(t *testing.T) {
 	rules, err := handle.RuleList(netlink.FAMILY_V4)
 	s.must(err)
 	for _, r := range rules {
-		if r.Priority == 512 || r.Priority == 2048 {
+		if r.Priority == 512 || r.Priority == 600 || r.Priority == 2048 {
 			t.Errorf("rule %s is left", r)
 		}
+	}
+	if tables := s.sh(s.host, "nft list tables"); strings.Contains(tables, "terway") {
+		t.Errorf("tables are left: %s", tables)
 	}
 	links, err := handle.LinkList()
 	s.must(err)
