@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk"
+	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/auth/credentials"
 	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/requests"
 
 	"github.com/onectl/onectl/e2e/lab"
@@ -67,7 +68,8 @@ func (s *story) aliyun(t *testing.T, line string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := sdk.NewClientWithAccessKey(lab.Region, facts.AccountKeyID, facts.AccountKeySecret)
+	key := &credentials.AccessKeyCredential{AccessKeyId: facts.AccountKeyID, AccessKeySecret: facts.AccountKeySecret}
+	client, err := sdk.NewClientWithOptions(lab.Region, sdk.NewConfig(), key)
 	if err != nil {
 		t.Fatal(err)
 	}
