@@ -47,7 +47,7 @@ func pullFailures(f Facts) []pullFailure {
 	var found []pullFailure
 	for _, e := range recent(f, imageTries, "Failed", "BackOff", "ErrImagePull", "ImagePullBackOff") {
 		match := quotedImage.FindStringSubmatch(e.Message)
-		if match == nil || !onCloud[e.Node] {
+		if match == nil || !onCloud[e.Node] || replaced(f, e, match[1]) {
 			continue
 		}
 		if !slices.ContainsFunc(found, func(p pullFailure) bool { return p.image == match[1] && p.node == e.Node }) {
@@ -77,6 +77,14 @@ func pluginImages(f Facts) (images, missing []string) {
 }
 
 // sameImage: the kubelet's message may write out the registry that a pod's template leaves out.
+// replaced reports whether an event is of a pod of a workload that has other images by now: it is history.
+func replaced(f Facts, e Event, image string) bool {
+	at := slices.IndexFunc(f.Workloads.Value, func(w Workload) bool {
+		return w.Namespace == e.Namespace && strings.HasPrefix(e.Name, w.Name+"-")
+	})
+	return at >= 0 && !slices.ContainsFunc(f.Workloads.Value[at].Images, func(has string) bool { return sameImage(has, image) })
+}
+
 func sameImage(a, b string) bool {
 	bare := func(image string) string {
 		return strings.TrimPrefix(strings.TrimPrefix(image, "docker.io/"), "library/")

@@ -118,6 +118,9 @@ func TestOverlayChecks(t *testing.T) {
 				Message: `Failed to pull image "` + image + `": dial tcp: no route to host`, Count: 3, Last: f.At})
 		}
 	}
+	of := func(pod string, pulled func(*Facts)) func(*Facts) {
+		return both(pulled, func(f *Facts) { f.Events.Value[len(f.Events.Value)-1].Name = pod })
+	}
 	waits := workload("calico-node", func(w *Workload) { w.Ready = 0 })
 	onCloud, inDataCentre := "cn-hangzhou.10.0.1.10", "dc-1"
 	many := func(f *Facts) {
@@ -151,6 +154,8 @@ func TestOverlayChecks(t *testing.T) {
 
 		{"image-pulls", "pulled", asIs, OutcomePass, ""},
 		{"image-pulls", "not pulled", pull(onCloud, "registry.dc.internal/app:1"), OutcomeFail, "crictl pull registry.dc.internal/app:1"},
+		{"image-pulls", "not pulled by a workload that has another image now", of("calico-node-x2x4z", pull(onCloud, "calico/node:absent")), OutcomePass, ""},
+		{"image-pulls", "not pulled by a workload that wants it", of("calico-node-x2x4z", pull(onCloud, "calico/node:v3.30.3")), OutcomeFail, "crictl pull calico/node:v3.30.3"},
 		{"image-pulls", "not pulled in the data centre", pull(inDataCentre, "registry.dc.internal/app:1"), OutcomePass, ""},
 		{"image-pulls", "the overlay's", both(overlay, pull(onCloud, "calico/node:v3.30.3")), OutcomePass, ""},
 		{"image-pulls", "no cloud node", noCloudNodes, OutcomeSkip, ""},
