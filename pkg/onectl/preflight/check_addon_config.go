@@ -1,9 +1,12 @@
 package preflight
 
 import (
+	"encoding/json"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/onectl/onectl/pkg/node/conf"
@@ -36,17 +39,17 @@ func configChecks() []Check {
 		ID: "eni-config-pool", Title: "The pool sizes of eni-config make sense", Category: category, Severity: Warning, Scenarios: routed, Phases: after, Run: configPool,
 		Explain: "Each cloud node keeps between min_pool_size and max_pool_size addresses idle, so that a pod need not wait for the cloud. Both are bound by what the instance's ENIs can carry. A minimum above the maximum counts as the maximum; a minimum at the instance's capacity takes every address at once, on every node, from the vSwitches; a maximum of 0 makes each pod wait. " +
 			"5 and 0 are the defaults.",
-		Fix: "kubectl -n kube-system edit configmap eni-config",
+		Fix: "onectl addon install terway-eniip --set max_pool_size=5",
 	}, {
 		ID: "eni-config-tag", Title: "ENIs carry the registered cluster's tag", Category: category, Severity: Warning, Scenarios: routed, Phases: after, Run: configTag,
 		Explain: "Terway tags the ENIs it creates with eni_tags. The tag ack.aliyun.com with the cluster's ID tells whose they are: it is how leftovers are found, and how two clusters in one VPC keep apart. The tag of another cluster, from a copied ConfigMap, makes one cluster clean up the other's. The tag is compared with the registered cluster's ID. " +
 			"Installing the add-on sets it when it is empty.",
-		Fix: "onectl addon install terway-eniip --set eni_tags.ack.aliyun.com=CLUSTER",
+		Fix: "onectl addon install terway-eniip --set 'eni_tags={\"ack.aliyun.com\":\"CLUSTER\"}'",
 	}, {
 		ID: "eni-config-stack", Title: "eni-config asks for the IP versions that the cluster has", Category: category, Severity: Warning, Scenarios: routed, Phases: after, Run: configStack,
 		Explain: "ip_stack says whether pods on cloud nodes get IPv4 only or IPv6 as well. A cluster whose Service CIDRs are of both versions expects pods to have both, and one with IPv4 alone gives no use to the other. ip_stack is compared with the API server's Service CIDRs. " +
 			"Set ip_stack to ipv4 or dual, and see that the vSwitches have IPv6 when it is dual.",
-		Fix: "kubectl -n kube-system edit configmap eni-config",
+		Fix: "onectl addon install terway-eniip --set ip_stack=dual",
 	}}
 }
 
@@ -157,12 +160,11 @@ func configPool(f Facts) Finding {
 		return *instead
 	}
 	sizes := fmt.Sprintf("min_pool_size %d, max_pool_size %d", c.MinPoolSize, c.MaxPoolSize)
-	const fix = "kubectl -n kube-system edit configmap eni-config, then onectl addon install terway-eniip"
 	switch {
 	case c.MinPoolSize > c.MaxPoolSize:
-		return Fail("min_pool_size is above max_pool_size, which counts", fix, sizes)
+		return Fail("min_pool_size is above max_pool_size, which counts", setConfig("max_pool_size", strconv.Itoa(c.MinPoolSize)), sizes)
 	case c.MaxPoolSize == 0:
-		return Warn("max_pool_size is 0, so every pod waits for the cloud", fix, sizes)
+		return Warn("max_pool_size is 0, so every pod waits for the cloud", setConfig("max_pool_size", "5"), sizes)
 	}
 	if !f.Nodes.Known {
 		return NotKnown(f.Nodes.Why)
@@ -174,7 +176,7 @@ func configPool(f Facts) Finding {
 		}
 	}
 	if len(full) > 0 {
-		return Fail("min_pool_size takes every address of "+count(len(full), "cloud node")+" at once", fix, append([]string{sizes}, capped(full)...)...)
+		return Fail("min_pool_size takes every address of "+count(len(full), "cloud node")+" at once", setConfig("min_pool_size", "0"), append([]string{sizes}, capped(full)...)...)
 	}
 	return Pass("the pool sizes fit the nodes", sizes)
 }
@@ -190,11 +192,25 @@ func configTag(f Facts) Finding {
 	want, got := f.Cluster.Value.ID, c.Tags["ack.aliyun.com"]
 	switch {
 	case got == "":
-		return Fail("eni_tags has no tag ack.aliyun.com, so ENIs do not say whose they are", "onectl addon install terway-eniip", fmt.Sprintf("eni_tags %v", c.Tags))
+		return Fail("eni_tags has no tag ack.aliyun.com, so ENIs do not say whose they are", setTag(c, want), fmt.Sprintf("eni_tags %v", c.Tags))
 	case got != want:
-		return Fail("eni_tags names another cluster", "kubectl -n kube-system edit configmap eni-config, and set eni_tags to {\"ack.aliyun.com\":\""+want+"\"}", "eni_tags: "+got, "registered cluster: "+want)
+		return Fail("eni_tags names another cluster", setTag(c, want), "eni_tags: "+got, "registered cluster: "+want)
 	}
 	return Pass("ENIs carry the tag of cluster " + want)
+}
+
+// setTag sets eni_tags with the cluster's tag, and every other tag as it is: a key is set as a whole.
+func setTag(c ENIConfig, cluster string) string {
+	tags := maps.Clone(c.Tags)
+	if tags == nil {
+		tags = map[string]string{}
+	}
+	tags["ack.aliyun.com"] = cluster
+	text, err := json.Marshal(tags)
+	if err != nil {
+		panic("encode tags: " + err.Error()) // a map of texts always encodes
+	}
+	return setConfig("eni_tags", string(text))
 }
 
 func configStack(f Facts) Finding {
@@ -209,9 +225,9 @@ func configStack(f Facts) Finding {
 	seen := fmt.Sprintf("ip_stack %q, Service CIDRs %v", c.IPStack, f.Server.Value.ServiceCIDRs)
 	switch {
 	case dual && c.IPStack != "dual":
-		return Fail("the cluster has IPv6 Services, and pods on cloud nodes have no IPv6", "kubectl -n kube-system edit configmap eni-config, and set ip_stack to dual", seen)
+		return Fail("the cluster has IPv6 Services, and pods on cloud nodes have no IPv6", setConfig("ip_stack", "dual")+", to set ip_stack to dual", seen)
 	case !dual && c.IPStack == "dual":
-		return Fail("eni-config asks for IPv6, and the cluster has no IPv6 Services", "kubectl -n kube-system edit configmap eni-config, and set ip_stack to ipv4", seen)
+		return Fail("eni-config asks for IPv6, and the cluster has no IPv6 Services", setConfig("ip_stack", "ipv4")+", to set ip_stack to ipv4", seen)
 	}
 	return Pass("IP versions agree", seen)
 }

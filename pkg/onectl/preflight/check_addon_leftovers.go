@@ -3,6 +3,7 @@ package preflight
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 func leftoverChecks() []Check {
@@ -28,9 +29,19 @@ func leftoverObjects(f Facts) Finding {
 		return l == "ConfigMap kube-system/eni-config" // check leftover-config
 	})
 	if len(left) > 0 {
-		return Fail("left of an earlier Terway: "+count(len(left), "object"), "kubectl delete, for each that is listed and not in use", capped(left)...)
+		return Fail("left of an earlier Terway: "+count(len(left), "object"), deleteObject(left[0])+", and so the others, when nothing uses them", capped(left)...)
 	}
 	return Pass("nothing of an earlier Terway is left in the cluster")
+}
+
+// deleteObject is the command that deletes "Kind namespace/name", or "Kind name".
+func deleteObject(object string) string {
+	kind, name, _ := strings.Cut(object, " ")
+	namespace, name, found := strings.Cut(name, "/")
+	if !found {
+		return "kubectl delete " + kubectlKind(kind) + " " + namespace
+	}
+	return "kubectl -n " + namespace + " delete " + kubectlKind(kind) + " " + name
 }
 
 func leftoverConfig(f Facts) Finding {

@@ -32,12 +32,12 @@ func addressChecks() []Check {
 		{
 			ID: "vswitch-free-addresses", Title: "Pod vSwitches have addresses for the pods that nodes can take", Category: categoryVSwitches, Severity: Error, Scenarios: withTerway(),
 			Explain: "When the pod vSwitches of a zone are empty, no further pod of that zone starts. The free addresses of each zone are compared with what its cloud nodes can still take: as many pods as kubelet and instance type allow, less the addresses their ENIs hold already. No free address is a failure, too few for full nodes a warning.",
-			Fix:     "create a further pod vSwitch in the zone and add it to vswitches in eni_conf", Run: vSwitchFreeAddresses,
+			Fix:     "aliyun vpc CreateVSwitch --RegionId REGION --VpcId VPC --ZoneId ZONE --CidrBlock CIDR, then add it to vswitches in eni_conf", Run: vSwitchFreeAddresses,
 		},
 		{
 			ID: "vswitch-forecast", Title: "Pod vSwitches will not be full within two weeks", Category: categoryVSwitches, Severity: Warning, Scenarios: withTerway(),
 			Explain: "The growth of each pod vSwitch is estimated from the addresses on the cluster's ENIs that were created in the last seven days and still exist. It shows the trend, not the peak: addresses that were added to older ENIs are not seen, and ENIs that replaced others count as growth.",
-			Fix:     "create a further pod vSwitch in the zone and add it to vswitches in eni_conf", Run: vSwitchForecast,
+			Fix:     "aliyun vpc CreateVSwitch --RegionId REGION --VpcId VPC --ZoneId ZONE --CidrBlock CIDR, then add it to vswitches in eni_conf", Run: vSwitchForecast,
 		},
 	}
 }
@@ -63,7 +63,7 @@ func vSwitchFreeAddresses(f Facts) Finding {
 		return NotApplicable("there is no pod vSwitch: see cluster-pod-vswitches and vswitch-exists")
 	}
 	if len(cloudNodes(f.Nodes.Value)) == 0 {
-		return beforeNodes(list)
+		return beforeNodes(f, list)
 	}
 	var evidence, empty, tight []string
 	for _, z := range zoneNeeds(f, list) {
@@ -75,25 +75,30 @@ func vSwitchFreeAddresses(f Facts) Finding {
 			tight = append(tight, z.zone)
 		}
 	}
-	fix := "create a further pod vSwitch in zone %s and add it to vswitches in eni_conf"
 	switch {
 	case len(empty) > 0:
-		return Fail("no free addresses in "+strings.Join(empty, ", "), fmt.Sprintf(fix, empty[0]), evidence...)
+		return Fail("no free addresses in "+strings.Join(empty, ", "), furtherVSwitch(f, empty[0]), evidence...)
 	case len(tight) > 0:
-		return Warn("fewer free addresses than full nodes need in "+strings.Join(tight, ", "), fmt.Sprintf(fix, tight[0]), evidence...)
+		return Warn("fewer free addresses than full nodes need in "+strings.Join(tight, ", "), furtherVSwitch(f, tight[0]), evidence...)
 	}
 	return Pass("every zone has enough free addresses", evidence...)
 }
 
+// furtherVSwitch is the command that makes a pod vSwitch in a zone. Its CIDR is the operator's to choose, within the VPC.
+func furtherVSwitch(f Facts, zone string) string {
+	c := f.Cluster.Value
+	return fmt.Sprintf("aliyun vpc CreateVSwitch --RegionId %s --VpcId %s --ZoneId %s --CidrBlock CIDR, a further pod vSwitch in zone %[3]s of /%[4]d or wider, then add it to vswitches in eni_conf", cmp.Or(c.RegionID, "REGION"), cmp.Or(c.VPCID, "VPC"), zone, advisedPodMask)
+}
+
 // beforeNodes judges vSwitches that no node uses yet.
-func beforeNodes(list []cloud.VSwitch) Finding {
+func beforeNodes(f Facts, list []cloud.VSwitch) Finding {
 	var evidence []string
 	for _, v := range list {
 		evidence = append(evidence, fmt.Sprintf("%s (%s): %d free", v.ID, v.ZoneID, v.Free))
 	}
 	at := slices.IndexFunc(list, func(v cloud.VSwitch) bool { return v.Free == 0 })
 	if at >= 0 {
-		return Fail("no free address in "+list[at].ID, "create a further pod vSwitch in zone "+list[at].ZoneID+" and add it to vswitches in eni_conf", evidence...)
+		return Fail("no free address in "+list[at].ID, furtherVSwitch(f, list[at].ZoneID), evidence...)
 	}
 	return Pass("every pod vSwitch has free addresses", evidence...)
 }
@@ -166,7 +171,7 @@ func vSwitchForecast(f Facts) Finding {
 	}
 	if len(soon) > 0 {
 		v, _ := vSwitchByID(f, soon[0])
-		return Fail(strings.Join(soon, ", ")+" will be full within two weeks", "create a further pod vSwitch in zone "+v.ZoneID+" and add it to vswitches in eni_conf", evidence...)
+		return Fail(strings.Join(soon, ", ")+" will be full within two weeks", furtherVSwitch(f, v.ZoneID), evidence...)
 	}
 	return Pass("no pod vSwitch will be full within two weeks", evidence...)
 }

@@ -18,7 +18,7 @@ func registeredChecks() []Check {
 		{
 			ID: "cluster-running", Title: "The registered cluster is in a working state", Category: categoryRegistered, Severity: Error,
 			Explain: "Node pools and add-ons of a registered cluster work while Container Service shows it as running, updating or scaling. Whether its agent is connected is a check of its own.",
-			Fix:     "look at the cluster's events in the ACK console", Run: clusterRunning,
+			Fix:     "aliyun cs GET /clusters/CLUSTER/events", Run: clusterRunning,
 		},
 		{
 			ID: "cluster-agent-connected", Title: "Container Service sees the cluster's agent", Category: categoryRegistered, Severity: Error,
@@ -66,7 +66,7 @@ func clusterRunning(f Facts) Finding {
 	case "initial":
 		return Fail("the cluster is still being created", "onectl preflight --wait --only cluster-running", "state initial")
 	default:
-		return Fail("the cluster is in state "+cmp.Or(state, "(none)"), "open cluster "+f.Cluster.Value.ID+" in the ACK console and look at its events", "state "+state)
+		return Fail("the cluster is in state "+cmp.Or(state, "(none)"), "aliyun cs GET /clusters/"+f.Cluster.Value.ID+"/events, which say what failed", "state "+state)
 	}
 }
 
@@ -76,11 +76,16 @@ func clusterAgentConnected(f Facts) Finding {
 	}
 	switch f.Cluster.Value.State {
 	case "waiting":
-		return Fail("the agent has never connected", "apply the agent's manifest from the ACK console (Cluster Information, Connection Information), the internal one, with kubectl", "state waiting")
+		return Fail("the agent has never connected", applyAgent(f), "state waiting")
 	case "disconnected":
 		return Fail("the connection to the agent is lost", "kubectl -n kube-system rollout restart deployment ack-cluster-agent", agentEvidence(f)...)
 	}
 	return Pass("Container Service does not miss the agent", "state "+f.Cluster.Value.State)
+}
+
+// applyAgent is the command that fetches the agent's internal manifest (CS, DescribeExternalAgent) and applies it.
+func applyAgent(f Facts) string {
+	return "aliyun cs GET /k8s/" + cmp.Or(f.Cluster.Value.ID, "CLUSTER") + "/external/agent/deployment --PrivateIpAddress true | jq -r .config | kubectl apply -f -"
 }
 
 func agentEvidence(f Facts) []string {
@@ -160,5 +165,5 @@ func clusterPodVSwitches(f Facts) Finding {
 	if len(f.Cluster.Value.NodeVSwitches) > 0 {
 		return Warn("the registered cluster has no pod vSwitches: pods will share the nodes' vSwitches", "onectl addon install terway-eniip --set 'vswitches={\"ZONE\":[\"vsw-…\"]}'", f.Cluster.Value.NodeVSwitches...)
 	}
-	return Fail("the registered cluster has no vSwitches at all", "create a registered cluster with pod vSwitches: they cannot be added later")
+	return Fail("the registered cluster has no vSwitches at all", "onectl addon install terway-eniip --set 'vswitches={\"ZONE\":[\"vsw-…\"]}', with vSwitches of the VPC: the registered cluster's own cannot be added later")
 }

@@ -18,7 +18,7 @@ func eniChecks() []Check {
 		{
 			ID: "instance-type-pods", Title: "The instance types of cloud nodes have an ENI for pods", Category: categoryENIs, Severity: Error, Scenarios: withTerway(),
 			Explain: "The primary ENI is the instance's own; pods need a second one. A type with a single ENI can run pods of the host network only. Trunk ENIs do not help: they are not used here.",
-			Fix:     "use an instance type with two ENIs or more", Run: instanceTypePods,
+			Fix:     "kubectl drain NODE --ignore-daemonsets, then replace it by a node of an instance type with two ENIs or more", Run: instanceTypePods,
 		},
 		{
 			ID: "eni-leftover", Title: "No ENI of the cluster lies around unattached", Category: categoryENIs, Severity: Warning, Scenarios: withTerway(),
@@ -75,7 +75,7 @@ func instanceTypePods(f Facts) Finding {
 		}
 	}
 	if len(evidence) > 0 {
-		return Fail(fmt.Sprintf("%s cannot have an ENI for pods", count(len(evidence), "cloud node")), "replace "+cutAt(evidence[0], ':')+" by a node of an instance type with two ENIs or more", capped(evidence)...)
+		return Fail(fmt.Sprintf("%s cannot have an ENI for pods", count(len(evidence), "cloud node")), "kubectl drain "+cutAt(evidence[0], ':')+" --ignore-daemonsets, then replace it by a node of an instance type with two ENIs or more", capped(evidence)...)
 	}
 	return Pass("every instance type has an ENI for pods")
 }

@@ -27,7 +27,7 @@ func groupChecks() []Check {
 		{
 			ID: "security-group-count", Title: "Pods' ENIs join no more security groups than an ENI may", Category: categoryGroups, Severity: Error, Scenarios: withTerway(),
 			Explain: "An ENI may join five security groups, and up to ten when the account's quota was raised. More make CreateNetworkInterface fail. More than five is a warning, because the quota cannot be seen here.",
-			Fix:     "leave five security groups at most in security_groups of eni_conf", Run: groupCount,
+			Fix:     "onectl addon install terway-eniip --set 'security_groups=[\"sg-…\"]'", Run: groupCount,
 		},
 	}
 }
@@ -113,11 +113,12 @@ func groupCount(f Facts) Finding {
 		return NotKnown(why)
 	}
 	summary := fmt.Sprintf("%d of at most %d", len(ids), mostGroups)
-	switch {
-	case len(ids) > mostGroups:
-		return Fail("too many security groups: "+summary, fmt.Sprintf("leave %d security groups at most in security_groups of eni_conf", usualGroups), ids...)
-	case len(ids) > usualGroups:
-		return Warn(fmt.Sprintf("%d security groups: more than %d need a raised quota", len(ids), usualGroups), fmt.Sprintf("leave %d security groups at most in security_groups of eni_conf", usualGroups), ids...)
+	if len(ids) <= usualGroups {
+		return Pass(summary, ids...)
 	}
-	return Pass(summary, ids...)
+	fix := fmt.Sprintf(`onectl addon install terway-eniip --set 'security_groups=["%s"]', or the %d that pods need`, strings.Join(ids[:usualGroups], `","`), usualGroups)
+	if len(ids) <= mostGroups {
+		return Warn(fmt.Sprintf("%d security groups: more than %d need a raised quota", len(ids), usualGroups), fix, ids...)
+	}
+	return Fail("too many security groups: "+summary, fix, ids...)
 }

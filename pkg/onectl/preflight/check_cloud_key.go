@@ -26,7 +26,7 @@ func keyChecks() []Check {
 		{
 			ID: "operator-rights", Title: "The operator's key may read what preflight judges", Category: categoryCredentials, Severity: Warning,
 			Explain: "Checks whose facts the key may not read end as unknown, never as passed. This one gathers the reasons in one place. AliyunVPCReadOnlyAccess covers VBR, BGP and routes but not CEN; instances, ENIs and security groups need AliyunECSReadOnlyAccess, the registered cluster AliyunCSReadOnlyAccess.",
-			Fix:     "attach AliyunCSReadOnlyAccess, AliyunECSReadOnlyAccess, AliyunVPCReadOnlyAccess and AliyunCENReadOnlyAccess to the operator's RAM user", Run: operatorRights,
+			Fix:     "aliyun ram AttachPolicyToUser --PolicyType System --PolicyName POLICY --UserName USER, for each that the evidence names", Run: operatorRights,
 		},
 		{
 			ID: "addon-key-exists", Title: "Secret alibaba-addon-secret holds an AccessKey", Category: categoryCredentials, Severity: Error, Scenarios: withTerway(),
@@ -36,7 +36,7 @@ func keyChecks() []Check {
 		{
 			ID: "addon-key-valid", Title: "The cloud accepts Terway's AccessKey", Category: categoryCredentials, Severity: Error, Scenarios: withTerway(),
 			Explain: "The key in alibaba-addon-secret is tried with sts:GetCallerIdentity, which needs no right. A disabled or deleted key keeps running pods running, but no new pod gets an address.",
-			Fix:     "enable the key in the RAM console, or delete Secret alibaba-addon-secret and run " + grantFix, Run: addonKeyValid,
+			Fix:     "kubectl -n kube-system delete secret alibaba-addon-secret && " + grantFix, Run: addonKeyValid,
 		},
 		{
 			ID: "addon-key-owner", Title: "Terway's AccessKey belongs to a RAM user of the same account", Category: categoryCredentials, Severity: Error, Scenarios: withTerway(),
@@ -51,7 +51,7 @@ func keyChecks() []Check {
 		{
 			ID: "addon-rights-excess", Title: "Terway's RAM user may not do more than Terway needs", Category: categoryCredentials, Severity: Warning, Scenarios: withTerway(),
 			Explain: "The key lies in a Secret that every reader of kube-system can copy. Administrator or full-access policies, and actions with a wildcard for a whole service, make that copy worth much more than ENIs. Policies that the user has through a RAM group count like its own. Policies that onectl wrote for other add-ons of the same user are not counted.",
-			Fix:     "detach the policy from the RAM user", Run: addonRightsExcess,
+			Fix:     "aliyun ram DetachPolicyFromUser --PolicyType TYPE --PolicyName POLICY --UserName USER", Run: addonRightsExcess,
 		},
 	}
 }
@@ -71,22 +71,36 @@ func operatorRights(f Facts) Finding {
 	if why := unread(f.Identity); why != "" {
 		return NotKnown(why)
 	}
-	unreadable := []struct{ part, why string }{
-		{"registered cluster", unread(f.Cluster)}, {"VPC", unread(f.VPC)}, {"vSwitches", unread(f.VSwitches)}, {"security groups", unread(f.SecurityGroups)},
-		{"members of security groups", unread(f.GroupUse)}, {"ENIs", unread(f.ENIs)}, {"instances", unread(f.Instances)}, {"route tables", unread(f.Routes)}, {"virtual border routers", unread(f.VBRs)},
-		{"BGP peers", unread(f.BGP)}, {"BGP networks", unread(f.BGPNetworks)}, {"CEN attachments", unread(f.CEN)},
+	const cs, ecs, vpc, cen = "AliyunCSReadOnlyAccess", "AliyunECSReadOnlyAccess", "AliyunVPCReadOnlyAccess", "AliyunCENReadOnlyAccess"
+	unreadable := []struct{ part, why, policy string }{
+		{"registered cluster", unread(f.Cluster), cs}, {"VPC", unread(f.VPC), vpc}, {"vSwitches", unread(f.VSwitches), vpc}, {"security groups", unread(f.SecurityGroups), ecs},
+		{"members of security groups", unread(f.GroupUse), ecs}, {"ENIs", unread(f.ENIs), ecs}, {"instances", unread(f.Instances), ecs}, {"route tables", unread(f.Routes), vpc},
+		{"virtual border routers", unread(f.VBRs), vpc}, {"BGP peers", unread(f.BGP), vpc}, {"BGP networks", unread(f.BGPNetworks), vpc}, {"CEN attachments", unread(f.CEN), cen},
 	}
-	var evidence []string
+	var evidence, missing []string
 	for _, u := range unreadable {
-		if u.why != "" {
-			evidence = append(evidence, u.part+": "+u.why)
+		if u.why == "" {
+			continue
+		}
+		evidence = append(evidence, u.part+": "+u.why)
+		if !slices.Contains(missing, u.policy) {
+			missing = append(missing, u.policy)
 		}
 	}
 	if len(evidence) == 0 {
 		return Pass("every part of the cloud could be read")
 	}
 	return Fail(fmt.Sprintf("%d of %d parts of the cloud could not be read", len(evidence), len(unreadable)),
-		"attach AliyunCSReadOnlyAccess, AliyunECSReadOnlyAccess, AliyunVPCReadOnlyAccess and AliyunCENReadOnlyAccess to "+f.Identity.Value.ARN, evidence...)
+		attachFirst(missing, cmp.Or(f.Identity.Value.UserName(), "USER")), evidence...)
+}
+
+// attachFirst is the command that attaches the first of some system policies, and which to attach next.
+func attachFirst(policies []string, user string) string {
+	fix := fmt.Sprintf("aliyun ram AttachPolicyToUser --PolicyType System --PolicyName %s --UserName %s", policies[0], user)
+	if len(policies) > 1 {
+		fix += ", and so " + strings.Join(policies[1:], ", ")
+	}
+	return fix
 }
 
 func addonKeyExists(f Facts) Finding {

@@ -40,6 +40,9 @@ func try(t *testing.T, checks []Check, trials []trial) {
 		if (got.Outcome == OutcomeFail || got.Outcome == OutcomeWarn) && got.Fix == "" {
 			t.Errorf("%s, %s: no fix", test.check, test.name)
 		}
+		if got.Fix != "" {
+			checkFix(t, test.check, got.Fix)
+		}
 		seen[test.check] = append(seen[test.check], got.Outcome)
 	}
 	for _, check := range checks {

@@ -42,7 +42,7 @@ func vSwitchChecks() []Check {
 		{
 			ID: "vswitch-mask", Title: "Pod vSwitches are large enough to grow", Category: categoryVSwitches, Severity: Warning, Scenarios: withTerway(),
 			Explain: "A vSwitch's CIDR cannot be changed later, and every pod of every node in the zone takes an address from it. Container Service refuses pod vSwitches with a mask of more than 25 bits and advises 19 or shorter; a /24 holds 252 addresses, five nodes of 45 pods.",
-			Fix:     "create a pod vSwitch with a mask of 19 bits or less and add it to eni_conf", Run: vSwitchMask,
+			Fix:     "aliyun vpc CreateVSwitch --RegionId REGION --VpcId VPC --ZoneId ZONE --CidrBlock CIDR, of /19 or wider, then add it to vswitches in eni_conf", Run: vSwitchMask,
 		},
 	}
 }
@@ -227,18 +227,19 @@ func vSwitchMask(f Facts) Finding {
 		return NotKnown(why)
 	}
 	var small, evidence []string
+	zone := ""
 	for _, v := range list {
 		line := fmt.Sprintf("%s: %s, %d addresses", v.ID, v.CIDR, usable(v.CIDR))
 		evidence = append(evidence, line)
 		if v.CIDR.Bits() > widestPodMask {
-			small = append(small, line)
+			small, zone = append(small, line), cmp.Or(zone, v.ZoneID)
 		}
 	}
 	switch {
 	case len(list) == 0:
 		return NotApplicable("there is no pod vSwitch: see cluster-pod-vswitches and vswitch-exists")
 	case len(small) > 0:
-		return Fail(fmt.Sprintf("%d with a mask of more than %d bits", len(small), widestPodMask), fmt.Sprintf("create a pod vSwitch with a mask of %d bits or less and add it to vswitches in eni_conf", advisedPodMask), small...)
+		return Fail(fmt.Sprintf("%d with a mask of more than %d bits", len(small), widestPodMask), furtherVSwitch(f, zone), small...)
 	}
 	return Pass(fmt.Sprintf("masks of %d bits or less; %d or less is advised for large clusters", widestPodMask, advisedPodMask), evidence...)
 }

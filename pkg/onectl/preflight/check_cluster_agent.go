@@ -47,7 +47,7 @@ func agentReady(f Facts) Finding {
 	seen := fmt.Sprintf("%d of %d replicas are ready", a.Ready, a.Desired)
 	switch {
 	case !a.Found:
-		return Fail("there is no Deployment kube-system/ack-cluster-agent", "kubectl apply -f agent.yaml, with the internal agent manifest from the cluster's Connection Information page")
+		return Fail("there is no Deployment kube-system/ack-cluster-agent", applyAgent(f))
 	case a.Desired == 0:
 		return Fail("the agent is scaled to zero", "kubectl -n kube-system scale deployment/ack-cluster-agent --replicas=2")
 	case a.Ready == 0:

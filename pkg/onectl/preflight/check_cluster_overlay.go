@@ -118,11 +118,22 @@ func overlayImages(f Facts) Finding {
 	case len(images) == 0:
 		return NotApplicable("no DaemonSet of an overlay was recognised")
 	case len(failed) > 0:
-		return Fail("cloud nodes cannot pull the overlay's image "+first.image, "copy "+first.image+" to a registry that "+first.node+" reaches, and set it in the DaemonSet", capped(failed)...)
+		return Fail("cloud nodes cannot pull the overlay's image "+first.image, setImage(f, first), capped(failed)...)
 	case len(cloudNodes(f.Nodes.Value)) == 0:
 		return Finding{Outcome: OutcomeSkip, Summary: "no cloud node has pulled them yet: see that the VPC can", Evidence: images}
 	}
 	return Pass("cloud nodes have no trouble pulling the overlay's images", images...)
+}
+
+// setImage is the command that has the overlay's DaemonSet use a copy of the image that could not be pulled.
+func setImage(f Facts, failed pullFailure) string {
+	namespace, name := "NAMESPACE", "NAME"
+	for _, w := range f.Workloads.Value {
+		if w.CNI != "" && w.Kind == "DaemonSet" && slices.ContainsFunc(w.Images, func(image string) bool { return sameImage(image, failed.image) }) {
+			namespace, name = w.Namespace, w.Name
+		}
+	}
+	return fmt.Sprintf("kubectl -n %s set image daemonset/%s CONTAINER=IMAGE, a copy of %s in a registry that %s reaches", namespace, name, failed.image, failed.node)
 }
 
 func overlayCovers(f Facts) Finding {

@@ -44,7 +44,7 @@ func scenarioDecided(f Facts) Finding {
 	if !f.CNIs.Known {
 		return NotKnown(f.CNIs.Why)
 	}
-	return Fail("the scenario could not be decided", "onectl preflight --scenario bgp (or overlay, or host)", seenOfCNIs(f)...)
+	return Fail("the scenario could not be decided", "onectl preflight --scenario bgp, or overlay, or host", seenOfCNIs(f)...)
 }
 
 // seenOfCNIs is what recognised the plugins, as evidence.
@@ -113,7 +113,7 @@ func cniMode(f Facts) Finding {
 		}
 	}
 	if len(without) > 0 {
-		return Fail(fmt.Sprintf("the mode of %v is not known", without), "onectl preflight --scenario bgp (or overlay, or host)", seenOfCNIs(f)...)
+		return Fail(fmt.Sprintf("the mode of %v is not known", without), "onectl preflight --scenario bgp, or overlay, or host", seenOfCNIs(f)...)
 	}
 	return Pass("the mode is known", seenOfCNIs(f)...)
 }

@@ -99,7 +99,7 @@ func bgpPeers(f Facts) Finding {
 	case total == 0:
 		return Fail("no active VBR has a BGP peer", "aliyun vpc CreateBgpPeer --BgpGroupId bgpg-…, in a BGP group of "+active[0].ID, evidence...)
 	case len(crowded) > 0:
-		return Warn("more than eight BGP peers on one VBR", "remove BGP peers of "+crowded[0]+" that are not used", evidence...)
+		return Warn("more than eight BGP peers on one VBR", "aliyun vpc DeleteBgpPeer --BgpPeerId bgp-…, for peers of "+crowded[0]+" that are not used", evidence...)
 	}
 	return Pass(count(total, "BGP peer"), evidence...)
 }

@@ -22,7 +22,7 @@ func overlapChecks() []Check {
 	pair := func(id, title, explain, fix string, a, b ranges) Check {
 		return Check{ID: id, Title: title, Category: categoryAddresses, Severity: Error, Explain: explain, Fix: fix, Run: func(f Facts) Finding { return apart(f, fix, a, b) }}
 	}
-	const moveVSwitch = "use a vSwitch outside the range: onectl addon install terway-eniip --set 'vswitches={\"ZONE\":[\"vsw-…\"]}'"
+	const moveVSwitch = "onectl addon install terway-eniip --set 'vswitches={\"ZONE\":[\"vsw-…\"]}', to use a vSwitch outside the range"
 	const moveServices = "rebuild the cluster with a Service CIDR that nothing else uses: it cannot be changed later"
 	const movePods = "give the data centre's network plugin a pod CIDR that nothing else uses"
 	return []Check{

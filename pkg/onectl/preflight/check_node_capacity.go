@@ -14,12 +14,12 @@ func capacityChecks() []Check {
 		ID: "node-max-pods", Title: "Kubelets take no more pods than the instance's ENIs have addresses for", Category: category, Severity: Warning, Scenarios: routed, Run: nodeMaxPods,
 		Explain: "An instance type allows so many ENIs with so many addresses each; one ENI is the node's own, the others carry pods, and max_eni of eni-config may lower that. A kubelet takes 110 pods whatever the instance is, so the scheduler sends more pods than there are addresses, and those wait in ContainerCreating. " +
 			"Pods with the host's network need no address; ten of them are allowed for. Set maxPods in the kubelet's configuration, or choose a larger instance type.",
-		Fix: "set maxPods in /var/lib/kubelet/config.yaml of NODE and systemctl restart kubelet",
+		Fix: "on NODE: systemctl restart kubelet, when maxPods is set in /var/lib/kubelet/config.yaml",
 	}, {
 		ID: "node-addresses-left", Title: "Cloud nodes have addresses left for more pods", Category: category, Severity: Warning, Scenarios: routed, Phases: []Phase{Post}, Run: nodeAddressesLeft,
 		Explain: "When the pods on a node have taken all addresses that its ENIs can carry, the next pod there waits for one to leave, whatever the vSwitches have free. Pods with an address of the pod network are counted on each cloud node against what its instance type allows; from 90 percent on, this warns. " +
 			"Add cloud nodes, or spread the pods.",
-		Fix: "scale the node pool out, or kubectl cordon NODE",
+		Fix: "kubectl cordon NODE, or scale the node pool out",
 	}, {
 		ID: "node-instance-type", Title: "What the cloud nodes' instance types can carry is known", Category: category, Severity: Info, Scenarios: routed, Run: nodeInstanceTypes,
 		Explain: "The documented rights of Terway's key do not include asking the cloud for an instance type's limits, so onectl carries a table, and the node annotation alibabacloud.com/instance-type-info overrules it. For a type that neither knows the smallest limits are assumed, 2 ENIs with 6 addresses, and most of the instance stays unused. " +
@@ -45,7 +45,7 @@ func podAddresses(f Facts, n Node) (int, cloud.InstanceType, error) {
 func nodeMaxPods(f Facts) Finding {
 	return ofCloudNodes(f, question{
 		good: "the kubelets take no more pods than there are addresses for", bad: "take more pods than their ENIs have addresses for",
-		fix: "set maxPods in /var/lib/kubelet/config.yaml of NODE and systemctl restart kubelet",
+		fix: "on NODE: systemctl restart kubelet, when maxPods is set in /var/lib/kubelet/config.yaml",
 		ask: func(n Node) string {
 			most, limits, err := podAddresses(f, n)
 			switch {
@@ -68,7 +68,7 @@ func typeName(limits cloud.InstanceType) string {
 
 func nodeAddressesLeft(f Facts) Finding {
 	return ofCloudNodes(f, question{
-		good: "each has addresses left", bad: "have used up the addresses of their ENIs", fix: "scale the node pool out, or kubectl cordon NODE",
+		good: "each has addresses left", bad: "have used up the addresses of their ENIs", fix: "kubectl cordon NODE, or scale the node pool out",
 		ask: func(n Node) string {
 			most, limits, err := podAddresses(f, n)
 			switch {

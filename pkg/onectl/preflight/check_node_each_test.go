@@ -43,6 +43,9 @@ func testJudged(t *testing.T, checks []Check, cases []judged) {
 			if (found.Outcome == OutcomeFail || found.Outcome == OutcomeWarn) && (found.Fix == "" || strings.Contains(found.Fix, "NODE")) {
 				t.Errorf("no command to fix it: %q", found.Fix)
 			}
+			if found.Fix != "" {
+				checkFix(t, one.check, found.Fix)
+			}
 			covered[one.check][found.Outcome] = true
 		})
 	}

@@ -197,7 +197,7 @@ func nodeZones(f Facts) Finding {
 func nodeAddresses(f Facts) Finding {
 	seen := map[string]string{}
 	return ofNodes(f, "node", slices.Clone[[]Node], question{
-		good: "each has its own internal address", bad: "have no internal address of their own", fix: "restart the kubelet of NODE with the right --node-ip",
+		good: "each has its own internal address", bad: "have no internal address of their own", fix: "on NODE: systemctl restart kubelet, with the right --node-ip in its flags",
 		ask: func(n Node) string {
 			if len(n.InternalIPs) == 0 {
 				return "no internal address"

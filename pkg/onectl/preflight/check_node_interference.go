@@ -116,7 +116,7 @@ func removeConfs(which func([]string) []string) func(Node) string {
 }
 
 func nodeSeen(f Facts) Finding {
-	return ofHosts(f, question{good: "everything could be looked at", bad: "hide something", fix: "look at what is listed by hand, on NODE"}, func(h NodeFacts) string {
+	return ofHosts(f, question{good: "everything could be looked at", bad: "hide something", fix: "onectl preflight --post --probe, after a look at what is listed on NODE"}, func(h NodeFacts) string {
 		return strings.Join(h.Problems, "; ")
 	})
 }
