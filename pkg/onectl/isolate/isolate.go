@@ -80,6 +80,7 @@ type Plan struct {
 	Scenario datacentre.Scenario `json:"scenario"`
 	Because  []string            `json:"because"` // why it is this scenario
 	CNIs     []datacentre.CNI    `json:"cnis"`
+	Groups   []NodeGroup         `json:"groups"` // the data centre's nodes, then the cloud's, as they are now
 	Targets  []Target            `json:"targets"`
 	Left     []Left              `json:"left"`
 	Terway   Side                `json:"terway"`

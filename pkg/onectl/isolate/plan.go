@@ -45,7 +45,7 @@ func Make(in Input) (Plan, error) {
 		m.plan.Because = append(m.plan.Because, fmt.Sprintf("--scenario %s overrules %s", in.Scenario, m.plan.Scenario))
 		m.plan.Scenario = in.Scenario
 	}
-	m.plan.Terway = terway(in.Objects)
+	m.plan.Terway, m.plan.Groups = terway(in.Objects), groups(in.Objects, m.plan.CNIs)
 	err := m.named()
 	m.plugins()
 	m.found()

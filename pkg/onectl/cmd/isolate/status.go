@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -30,7 +31,7 @@ func newStatus(f *cmdutil.Factory, runF func(*statusOptions) error) *cobra.Comma
 	c := &cobra.Command{
 		Use:   "status",
 		Short: "Show whether the two sides are separated, and what has changed since",
-		Long: `Show for each workload whether it is kept off cloud nodes:
+		Long: `Show which network plugin the nodes of each side have, and for each workload whether it is kept off cloud nodes:
 
   isolated   as onectl made it
   changed    still off cloud nodes, but somebody changed the affinity since
@@ -69,6 +70,12 @@ func (o *statusOptions) run(ctx context.Context) error {
 func printStatus(w io.Writer, p isolate.Plan) error {
 	out := &lineWriter{w: w}
 	out.line("scenario     %s", p.Scenario)
+	groups := [][]string{{"NODES", "COUNT", "NETWORK PLUGIN"}}
+	for _, g := range p.Groups {
+		groups = append(groups, []string{g.Name, strconv.Itoa(g.Nodes), g.String()})
+	}
+	out.note(cmdutil.Table(w, groups))
+	out.line("")
 	rows := [][]string{{"WORKLOAD", "STATE", "CHANGED IN", "NOTE"}}
 	for _, t := range p.Targets {
 		rows = append(rows, []string{t.Workload.String(), string(t.State), t.Object.String(), t.Note})
