@@ -33,8 +33,7 @@ func (s *story) problems(t *testing.T, onNodes bool) map[string]preflight.Result
 	}
 	found := map[string]preflight.Result{}
 	for _, result := range report.Results {
-		unseen := !onNodes && result.Outcome == preflight.OutcomeUnknown && strings.Contains(result.Summary, "run again with --probe")
-		if result.Problem() && !unseen {
+		if result.Problem() && (onNodes || !result.WantsProbe()) {
 			found[result.Check] = result
 		}
 	}

@@ -35,6 +35,9 @@ type Agent struct {
 	Restricted bool   `json:"restricted"` // its ClusterRole is the restricted one
 }
 
+// NotProbed is why a node's Facts are not known when nobody asked for a pod on each node.
+const NotProbed = "what a node's kernel and services are set to is only seen on the node: run again with --probe"
+
 // Node is a Kubernetes node.
 type Node struct {
 	Name           string            `json:"name"`

@@ -2,6 +2,7 @@ package preflight
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -32,6 +33,11 @@ func (r Result) Problem() bool {
 // Blocks reports whether it makes preflight fail.
 func (r Result) Blocks() bool {
 	return !r.Ignored && r.Severity == Error && (r.Outcome == OutcomeFail || r.Outcome == OutcomeUnknown)
+}
+
+// WantsProbe reports whether it is unknown because nobody looked at the nodes: waiting does not change that.
+func (r Result) WantsProbe() bool {
+	return r.Outcome == OutcomeUnknown && strings.HasSuffix(r.Summary, NotProbed)
 }
 
 // rank orders results: what blocks first, then the other problems, then what passed, then what does not apply.
@@ -88,6 +94,17 @@ func (r Report) Blocking() []string {
 	var ids []string
 	for _, result := range r.Results {
 		if result.Blocks() {
+			ids = append(ids, result.Check)
+		}
+	}
+	return ids
+}
+
+// Waiting is Blocking without the checks that only a look at the nodes decides.
+func (r Report) Waiting() []string {
+	var ids []string
+	for _, result := range r.Results {
+		if result.Blocks() && !result.WantsProbe() {
 			ids = append(ids, result.Check)
 		}
 	}

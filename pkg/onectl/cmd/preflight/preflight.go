@@ -177,7 +177,7 @@ func (o *Options) look(ctx context.Context, source cmdutil.Gatherer) (preflight.
 	return facts, preflight.Run(o.checks, facts, o.judging()), nil
 }
 
-// await looks again and again, without probe pods, until nothing blocks or the time is over.
+// await looks again and again, without probe pods, until nothing that can be seen without them blocks or the time is over.
 func (o *Options) await(ctx context.Context, source cmdutil.Gatherer, progress *cmdutil.Progress) error {
 	deadline := time.NewTimer(o.Timeout)
 	defer deadline.Stop()
@@ -189,7 +189,7 @@ func (o *Options) await(ctx context.Context, source cmdutil.Gatherer, progress *
 			return err
 		}
 		report := preflight.Run(o.checks, facts, o.judging())
-		blocking := report.Blocking()
+		blocking := report.Waiting()
 		if len(blocking) == 0 {
 			return nil
 		}

@@ -97,7 +97,12 @@ func checks() []preflight.Check {
 
 func (s *stand) run(t *testing.T, args ...string) error {
 	t.Helper()
-	c := newCommand(s.factory, checks(), time.Millisecond, nil)
+	return s.runWith(t, checks(), args...)
+}
+
+func (s *stand) runWith(t *testing.T, checks []preflight.Check, args ...string) error {
+	t.Helper()
+	c := newCommand(s.factory, checks, time.Millisecond, nil)
 	c.SetArgs(args)
 	c.SetOut(s.out)
 	c.SetErr(s.err)
@@ -190,6 +195,24 @@ func TestWaitLooksAgainUntilNothingBlocks(t *testing.T) {
 		}
 	}
 	if s.looks != 4 || s.out.String() != "PASSED: 2 checks, 2 passed\n" {
+		t.Errorf("%d looks, %q", s.looks, s.out)
+	}
+}
+
+// What only a look at the nodes decides does not change by waiting: it is left to the last look.
+func TestWaitDoesNotWaitForWhatNeedsALookAtTheNodes(t *testing.T) {
+	t.Parallel()
+	s := newStand(t, missing, present)
+	unseen := preflight.Check{ID: "node-seen", Title: "The node was seen", Category: "Nodes", Severity: preflight.Error, Explain: "Because.", Fix: "look", Run: func(preflight.Facts) preflight.Finding {
+		if s.asked[len(s.asked)-1].Probe {
+			return preflight.Pass("it was seen")
+		}
+		return preflight.NotKnown("node-1: " + preflight.NotProbed)
+	}}
+	if err := s.runWith(t, append(checks(), unseen), "--wait", "--probe", "-o", "short"); err != nil {
+		t.Fatal(err)
+	}
+	if s.looks != 3 || s.out.String() != "PASSED: 3 checks, 3 passed\n" {
 		t.Errorf("%d looks, %q", s.looks, s.out)
 	}
 }

@@ -117,7 +117,7 @@ func node(n *corev1.Node) preflight.Node {
 		Zone:         label("topology.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/zone"),
 		InstanceType: label("node.kubernetes.io/instance-type", "beta.kubernetes.io/instance-type"),
 		Allocatable:  int(n.Status.Allocatable.Pods().Value()),
-		Facts:        preflight.Unknown[preflight.NodeFacts]("what a node's kernel and services are set to is only seen on the node: run again with --probe"),
+		Facts:        preflight.Unknown[preflight.NodeFacts](preflight.NotProbed),
 	}
 	for _, t := range n.Spec.Taints {
 		out.Taints = append(out.Taints, preflight.Taint{Key: t.Key, Value: t.Value, Effect: string(t.Effect)})
