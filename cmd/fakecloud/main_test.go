@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -279,6 +280,11 @@ func TestNetworkOutlivesAKilledSimulator(t *testing.T) {
 		links = linksOf(node)
 		if links[eni.MAC] == 0 || len(links) != 2 {
 			return errors.New("the node has other links than two")
+		}
+		// The router's end gets its alias last; without, a new simulator takes it for half-made.
+		out, err := exec.Command("ip", "-n", name+"-vpc", "link").CombinedOutput()
+		if err != nil || !strings.Contains(string(out), "alias "+eni.ID) {
+			return fmt.Errorf("the ENI's link is not whole yet: %w: %s", err, out)
 		}
 		return nil
 	})

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -48,6 +49,7 @@ func TestAWarmPoolServesWhileTheCloudIsDown(t *testing.T) {
 						w.del(w.pool, fmt.Sprintf("late%d-%d/eth0", round, i))
 					}
 				}
+				synctest.Wait() // the status is published right after the answer
 				if st := w.pool.Status(); len(st.Vanished) > 0 || st.Used != 2 || len(st.Problems) == 0 {
 					t.Errorf("used %d, vanished %v, problems %v", st.Used, st.Vanished, st.Problems)
 				}
