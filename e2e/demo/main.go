@@ -68,7 +68,7 @@ func cacheHome() string {
 	return dir
 }
 
-// chapter is a part of the story. A command that begins with "! " is one that must fail: it shows what is wrong.
+// chapter is a part of the story. A command that begins with "! " must end with exit code 1: it shows what is wrong.
 type chapter struct {
 	say      string
 	commands []string
@@ -168,8 +168,8 @@ func (d *demo) steps(ctx context.Context, say string, commands ...string) error 
 	return nil
 }
 
-// command prints and runs one line in a shell, as its reader would. A line after "! " must end with an exit code that is
-// not 0.
+// command prints and runs one line in a shell, as its reader would. A line after "! " must end with exit
+// code 1: it ran, and found what is wrong.
 func (d *demo) command(ctx context.Context, line string) error {
 	line, fails := strings.CutPrefix(line, "! ")
 	fmt.Printf("$ %s\n", line)

@@ -30,7 +30,7 @@ const example = `  # before the first cloud node
   onectl preflight
 
   # until everything is ready, then a report to show
-  onectl preflight --post --wait
+  onectl preflight --post --wait --probe
   onectl connectivity test -o json > measured.json
   onectl preflight -o html --output-file report.html --connectivity measured.json
 
