@@ -3,6 +3,7 @@ package cni
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/containernetworking/cni/pkg/types"
@@ -12,15 +13,19 @@ import (
 	"github.com/onectl/onectl/pkg/node/cni/plugin"
 )
 
+// highest is the newest version of the specification that we speak.
+const highest = plugin.Highest
+
 // admit judges what a container runtime said, as the CNI project's own plugins do (its package skel), in the same order and with
-// the same codes: variables, configuration, version, and for what needs one the network namespace.
+// the same codes: variables, configuration, version, and for what needs one the network namespace. Other than those we want
+// CNI_PATH only where the specification does, with GC.
 func admit(m plugin.Message, sandbox Sandbox) (Request, error) {
 	r := Request{Version: int(m.Version), Verb: Verb(m.Command), ContainerID: m.ContainerID, NetNS: m.NetNS, IfName: m.IfName,
 		Args: ParseArgs(m.Args), Config: m.Config}
 	if err := admitVariables(m); err != nil {
 		return r, err
 	}
-	if err := admitConfig(r.Verb, m.Config); err != nil {
+	if err := admitConfig(&r); err != nil {
 		return r, err
 	}
 	if r.Verb != Add && r.Verb != Check {
@@ -50,13 +55,14 @@ func admitVariables(m plugin.Message) error {
 	case Del:
 		need("CNI_CONTAINERID", m.ContainerID)
 		need("CNI_IFNAME", m.IfName)
-	case Status, GC:
+	case GC:
 		need("CNI_PATH", m.Path)
 		return missingError(m.Command, missing)
+	case Status:
+		return nil
 	default:
 		return &Error{Code: CodeInvalidArguments, Msg: fmt.Sprintf("verb %q is unknown", m.Command)}
 	}
-	need("CNI_PATH", m.Path)
 	if err := missingError(m.Command, missing); err != nil {
 		return err
 	}
@@ -75,16 +81,16 @@ func missingError(command string, missing []string) error {
 
 // supported is the versions of the specification that the daemon's results can have, which the plugin tells on VERSION.
 func supported() version.PluginInfo {
-	return version.PluginSupports("0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0")
+	return version.PluginSupports("0.3.0", "0.3.1", "0.4.0", "1.0.0", highest)
 }
 
-// admitConfig judges the configuration's name and version. CHECK came with 0.4.0, STATUS and GC with 1.1.0.
-func admitConfig(verb Verb, config []byte) error {
+// admitConfig judges the configuration's name and version, and notes both. CHECK came with 0.4.0, STATUS and GC with 1.1.0.
+func admitConfig(r *Request) error {
 	var keys struct {
 		Name       string `json:"name"`
 		CNIVersion string `json:"cniVersion"`
 	}
-	if err := json.Unmarshal(config, &keys); err != nil {
+	if err := json.Unmarshal(r.Config, &keys); err != nil {
 		return &Error{Code: CodeDecoding, Msg: fmt.Sprintf("read the network configuration: %v; look at the runtime's file in /etc/cni/net.d", err)}
 	}
 	if err := foreign(utils.ValidateNetworkName(keys.Name)); err != nil {
@@ -93,14 +99,18 @@ func admitConfig(verb Verb, config []byte) error {
 	if keys.CNIVersion == "" {
 		keys.CNIVersion = "0.1.0" // as ConfigDecoder of the library reads it
 	}
-	least := map[Verb]string{Check: "0.4.0", Status: "1.1.0", GC: "1.1.0"}[verb]
+	r.Network = keys.Name
+	if slices.Contains(supported().SupportedVersions(), keys.CNIVersion) {
+		r.CNIVersion = keys.CNIVersion
+	}
+	least := map[Verb]string{Check: "0.4.0", Status: "1.1.0", GC: "1.1.0"}[r.Verb]
 	if least != "" {
 		enough, err := version.GreaterThanOrEqualTo(keys.CNIVersion, least)
 		if err != nil {
 			return &Error{Code: CodeDecoding, Msg: fmt.Sprintf("cniVersion %q: %v", keys.CNIVersion, err)}
 		}
 		if !enough {
-			return &Error{Code: CodeIncompatible, Msg: fmt.Sprintf("cniVersion %s does not allow %s, %s does", keys.CNIVersion, verb, least)}
+			return &Error{Code: CodeIncompatible, Msg: fmt.Sprintf("cniVersion %s does not allow %s, %s does", keys.CNIVersion, r.Verb, least)}
 		}
 	}
 	if err := new(version.Reconciler).Check(keys.CNIVersion, supported()); err != nil {

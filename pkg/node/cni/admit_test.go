@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"testing"
 
 	"github.com/containernetworking/cni/pkg/version"
@@ -23,8 +24,9 @@ func TestAdmitJudgesAsThePluginsOfTheProjectDo(t *testing.T) {
 		{"ADD", func(*plugin.Message) {}, 0},
 		{"ADD without a namespace", func(m *plugin.Message) { m.NetNS = "" }, CodeInvalidArguments},
 		{"ADD without an interface", func(m *plugin.Message) { m.IfName = "" }, CodeInvalidArguments},
-		{"ADD without a path", func(m *plugin.Message) { m.Path = "" }, CodeInvalidArguments},
-		{"STATUS without a path", func(m *plugin.Message) { m.Command, m.Path = "STATUS", "" }, CodeInvalidArguments},
+		{"ADD without a path", func(m *plugin.Message) { m.Path = "" }, 0},
+		{"STATUS without a path", func(m *plugin.Message) { m.Command, m.Path = "STATUS", "" }, 0},
+		{"GC without a path", func(m *plugin.Message) { m.Command, m.Path = "GC", "" }, CodeInvalidArguments},
 		{"a container that is a path", func(m *plugin.Message) { m.ContainerID = "../x" }, CodeInvalidArguments},
 		{"an interface with a slash", func(m *plugin.Message) { m.IfName = "a/b" }, CodeInvalidArguments},
 		{"an interface that is too long", func(m *plugin.Message) { m.IfName = "sixteencharacter" }, CodeInvalidArguments},
@@ -65,14 +67,30 @@ func TestAdmitJudgesAsThePluginsOfTheProjectDo(t *testing.T) {
 }
 
 func TestThePluginTellsTheVersionsThatTheDaemonAdmits(t *testing.T) {
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer read.Close()
+	code := plugin.Run(func(string) string { return "VERSION" }, plugin.Stdio{In: int(null.Fd()), Out: int(write.Fd()), Err: int(write.Fd())})
+	write.Close()
+	said, err := io.ReadAll(read)
+	if code != 0 || err != nil {
+		t.Fatalf("exit code %d, %v", code, err)
+	}
 	var want bytes.Buffer
 	if err := supported().Encode(&want); err != nil {
 		t.Fatal(err)
 	}
-	if plugin.Supported != want.String() {
-		t.Errorf("the plugin says %s, the library %s", plugin.Supported, want.String())
+	if string(said) != want.String() {
+		t.Errorf("the plugin says %s, the library %s", said, want.String())
 	}
-	if _, err := new(version.PluginDecoder).Decode([]byte(plugin.Supported)); err != nil {
+	if _, err := new(version.PluginDecoder).Decode(said); err != nil {
 		t.Error(err)
 	}
 }

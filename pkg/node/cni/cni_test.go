@@ -84,7 +84,7 @@ func TestCallHandsOverRequestAndDescriptors(t *testing.T) {
 		t.Errorf("result %s", result)
 	}
 	want := addRequest()
-	want.Version = Version
+	want.Version, want.Network, want.CNIVersion = Version, "terway", "0.3.0"
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

@@ -42,6 +42,8 @@ type Request struct {
 	NetNS       string // path on the host; a DEL may come without
 	IfName      string
 	Args        Args
+	Network     string          // the configuration's name
+	CNIVersion  string          // of the configuration; "" when it is none that we speak
 	Config      json.RawMessage // the plugin's configuration as it came on standard input
 }
 
@@ -79,22 +81,24 @@ func ParseArgs(text string) Args {
 
 // Reply answers a request: a result for ADD, nothing for the other verbs, or an error.
 type Reply struct {
-	Version int             // of the request's message; 0 is Version
-	Result  json.RawMessage // in the CNI version that the request's configuration asks for
-	Error   *Error
+	Version    int             // of the request's message; 0 is Version
+	CNIVersion string          // the request's, for an error; "" is the highest
+	Result     json.RawMessage // in the CNI version that the request's configuration asks for
+	Error      *Error
 }
 
-// Error codes of the CNI specification, section "Error".
+// Error codes of the CNI specification, section "Error". Those from 100 on are a plugin's own; docs/cni.md says when each comes.
 const (
 	CodeIncompatible     uint = 1
 	CodeUnknownContainer uint = 3
 	CodeInvalidArguments uint = 4
 	CodeDecoding         uint = 6
 	CodeInvalidConfig    uint = 7
-	CodeInvalidNetNS     uint = 8
+	CodeInvalidNetNS     uint = 8 // not in the specification, but in its library (types.ErrInvalidNetNS)
 	CodeTryLater         uint = 11
-	CodeUnavailable      uint = 50 // STATUS: the plugin cannot serve an ADD
-	CodeLimited          uint = 51 // STATUS: and existing pods may have no network
+	CodeUnavailable      uint = 50  // STATUS: the plugin cannot serve an ADD
+	CodeLimited          uint = 51  // STATUS: and existing pods may have no network
+	CodeDiffers          uint = 100 // CHECK: something is not as ADD left it
 	CodeInternal         uint = 999
 )
 

@@ -72,6 +72,13 @@ func (r Reply) encode() ([]byte, error) {
 	if r.Error == nil {
 		return append([]byte{0}, r.Result...), nil
 	}
-	text, err := json.MarshalIndent(r.Error, "", "    ")
+	version := r.CNIVersion
+	if version == "" {
+		version = highest
+	}
+	text, err := json.MarshalIndent(struct {
+		CNIVersion string `json:"cniVersion"`
+		*Error
+	}{version, r.Error}, "", "    ")
 	return append([]byte{1}, text...), err
 }

@@ -29,7 +29,7 @@ func (d *Daemon) Answer(ctx context.Context, r cni.Request, sandbox cni.Sandbox)
 	}
 	d.opts.Logger.Warn("request refused", append(attrs, "err", err)...)
 	d.tell(r, err)
-	return cni.Reply{Error: asError(r, err)}
+	return cni.Reply{CNIVersion: r.CNIVersion, Error: asError(r, err)}
 }
 
 func (d *Daemon) serve(ctx context.Context, r cni.Request, sandbox cni.Sandbox, steps *steps) (json.RawMessage, error) {

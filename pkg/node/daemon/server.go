@@ -47,7 +47,7 @@ func (d *Daemon) converse(ctx context.Context, conn *net.UnixConn) {
 	var refusal *cni.Error
 	switch {
 	case errors.As(err, &refusal):
-		d.send(conn, cni.Reply{Version: request.Version, Error: refusal})
+		d.send(conn, cni.Reply{Version: request.Version, CNIVersion: request.CNIVersion, Error: refusal})
 		return
 	case err != nil:
 		d.opts.Logger.Warn("request not understood", "err", err)

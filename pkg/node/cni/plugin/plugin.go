@@ -19,12 +19,14 @@ const patience = 110 // seconds
 // DefaultSocket is where the daemon listens unless the plugin's configuration has another path under "socket".
 const DefaultSocket = "/var/run/eni/terway.sock"
 
-// Supported is the answer to VERSION: the versions of the CNI specification that the daemon's results can have.
-const Supported = `{"cniVersion":"1.1.0","supportedVersions":["0.3.0","0.3.1","0.4.0","1.0.0","1.1.0"]}` + "\n"
+// Highest is the newest version of the CNI specification that the daemon's results can have.
+const Highest = "1.1.0"
+
+// supported is the answer to VERSION after its first key.
+const supported = `,"supportedVersions":["0.3.0","0.3.1","0.4.0","1.0.0","` + Highest + `"]}` + "\n"
 
 const about = `CNI plugin terway: asks the node daemon terwayd
-CNI protocol versions supported: 0.3.0, 0.3.1, 0.4.0, 1.0.0, 1.1.0
-`
+CNI protocol versions supported: 0.3.0, 0.3.1, 0.4.0, 1.0.0, ` + Highest + "\n"
 
 // Stdio is the numbers of a process's standard files.
 type Stdio struct{ In, Out, Err int }
@@ -37,11 +39,11 @@ func Run(getenv func(key string) string, files Stdio) int {
 	case "":
 		return put(files.Err, []byte(about), 0)
 	case "VERSION":
-		return put(files.Out, []byte(Supported), 0)
+		return put(files.Out, append(appendQuoted([]byte(`{"cniVersion":`), versionAsked(files.In)), supported...), 0)
 	}
 	config, err := readAll(files.In)
 	if err != nil {
-		return put(files.Out, errorJSON(codeIO, "read the configuration on standard input: "+err.Error()), 1)
+		return put(files.Out, errorJSON(config, codeIO, "read the configuration on standard input: "+err.Error()), 1)
 	}
 	m := Message{
 		Version: Version, Command: command, ContainerID: getenv("CNI_CONTAINERID"), NetNS: getenv("CNI_NETNS"), IfName: getenv("CNI_IFNAME"),
@@ -57,7 +59,7 @@ func Run(getenv func(key string) string, files Stdio) int {
 	code, said, err := ask(socket, m, fds)
 	if err != nil {
 		code, text := Unanswered(command, socket, err.Error())
-		return put(files.Out, errorJSON(code, text), 1)
+		return put(files.Out, errorJSON(config, code, text), 1)
 	}
 	return put(files.Out, said, code)
 }
@@ -97,8 +99,27 @@ func socketOf(config []byte) string {
 	return DefaultSocket
 }
 
-func errorJSON(code uint, text string) []byte {
-	b := append([]byte(`{"code":`), strconv.FormatUint(uint64(code), 10)...)
+// versionAsked is what a VERSION's input has under cniVersion, which the specification wants back. Of a device, such as the
+// terminal of somebody who asks by hand, nothing is read: it could take for ever.
+func versionAsked(in int) string {
+	var about syscall.Stat_t
+	if syscall.Fstat(in, &about) != nil || about.Mode&syscall.S_IFMT == syscall.S_IFCHR {
+		return Highest
+	}
+	config, _ := readAll(in)
+	return versionOf(config)
+}
+
+func versionOf(config []byte) string {
+	if version := topString(config, "cniVersion"); version != "" {
+		return version
+	}
+	return Highest
+}
+
+func errorJSON(config []byte, code uint, text string) []byte {
+	b := append(appendQuoted([]byte(`{"cniVersion":`), versionOf(config)), `,"code":`...)
+	b = strconv.AppendUint(b, uint64(code), 10)
 	b = appendQuoted(append(b, `,"msg":`...), text)
 	return append(b, '}')
 }

@@ -58,9 +58,10 @@ func socketIn(netns int) (socket int, err error) {
 	return socket, nil
 }
 
+// open does not wait for somebody who writes, should path be a pipe.
 func open(path string) (fd int, err error) {
 	for again := true; again; again = err == syscall.EINTR {
-		fd, err = syscall.Open(path, syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
+		fd, err = syscall.Open(path, syscall.O_RDONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
 	}
 	return fd, err
 }
