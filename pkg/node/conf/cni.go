@@ -7,7 +7,7 @@ type CNIConf struct {
 	CNIVersion     string         // cniVersion, 0.4.0
 	Name           string         // name, terway
 	Type           string         // type, terway
-	Bandwidth      bool           // capabilities.bandwidth
+	Bandwidth      bool           // capabilities.bandwidth, true: the Pod's bandwidth annotations hold
 	VirtualType    string         // eniip_virtual_type, Veth; IPVlan and datapathv2 are served as Veth with a warning
 	HostStackCIDRs []netip.Prefix // host_stack_cidrs
 	MTU            int            // mtu, 1500

@@ -16,7 +16,7 @@ func TestParseCNIReadsThePublishedSample(t *testing.T) {
 		t.Fatalf("warnings %v, error %v", warnings, err)
 	}
 	want := CNIConf{
-		CNIVersion: "0.3.0", Name: "terway", Type: "terway", VirtualType: "Veth", MTU: 1500, VLANStripType: "filter",
+		CNIVersion: "0.3.0", Name: "terway", Type: "terway", Bandwidth: true, VirtualType: "Veth", MTU: 1500, VLANStripType: "filter",
 		SymmetricRouting: Symmetric{Interface: "eth0", Mark: 0x10, Mask: 0x10, TableID: 100, Priority: 600, Backend: "iptables"},
 	}
 	if diff := cmp.Diff(want, got, compare); diff != "" {

@@ -35,7 +35,7 @@ func ParseCNI(text []byte) (CNIConf, []Warning, error) {
 
 func (c *CNIConf) readCapabilities(o *object) {
 	capabilities := o.child("capabilities")
-	c.Bandwidth = capabilities.boolean("bandwidth", false)
+	c.Bandwidth = capabilities.boolean("bandwidth", true)
 	capabilities.rest()
 }
 

@@ -5,6 +5,7 @@ package conflist
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/onectl/onectl/pkg/node/cni"
@@ -19,7 +20,9 @@ type Options struct {
 	PortMap bool   // the node has the plugin portmap, for hostPort
 }
 
-// Render returns the list for 10-terway.conf. cniVersion and name are the list's; every other key stays with the plugin.
+// Render returns the list for 10-terway.conf. cniVersion and name are the list's; every other key stays with the plugin as it
+// is written. The plugin's capability "bandwidth" is added when nothing is said of it: without it the runtime would keep
+// the Pod's bandwidth annotations to itself.
 func Render(terwayConf []byte, o Options) ([]byte, error) {
 	decoder := json.NewDecoder(bytes.NewReader(terwayConf))
 	decoder.UseNumber()
@@ -41,6 +44,9 @@ func Render(terwayConf []byte, o Options) ([]byte, error) {
 	delete(plugin, "cniVersion")
 	delete(plugin, "name")
 	plugin["type"] = "terway"
+	if err := offerBandwidth(plugin); err != nil {
+		return nil, fmt.Errorf("render %s: 10-terway.conf: %w", FileName, err)
+	}
 	if o.Socket != "" && o.Socket != cni.DefaultSocket {
 		plugin["socket"] = o.Socket
 	}
@@ -52,4 +58,21 @@ func Render(terwayConf []byte, o Options) ([]byte, error) {
 		return nil, fmt.Errorf("render %s: %w", FileName, err)
 	}
 	return append(text, '\n'), nil
+}
+
+// offerBandwidth adds the capability unless the plugin's configuration says yes or no itself.
+func offerBandwidth(plugin map[string]any) error {
+	capabilities, given := plugin["capabilities"].(map[string]any)
+	if plugin["capabilities"] != nil && !given {
+		return errors.New(`capabilities must be an object such as {"bandwidth": true}`)
+	}
+	if _, said := capabilities["bandwidth"]; said {
+		return nil
+	}
+	if capabilities == nil {
+		capabilities = map[string]any{}
+	}
+	capabilities["bandwidth"] = true
+	plugin["capabilities"] = capabilities
+	return nil
 }

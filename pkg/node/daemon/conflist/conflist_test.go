@@ -21,6 +21,9 @@ func TestRender(t *testing.T) {
   "name": "terway",
   "plugins": [
     {
+      "capabilities": {
+        "bandwidth": true
+      },
       "type": "terway"
     }
   ]
@@ -48,11 +51,28 @@ func TestRender(t *testing.T) {
   ]
 }
 `},
+		{"bandwidth turned off", `{"cniVersion":"1.0.0","name":"n","capabilities":{"bandwidth":false,"dns":true}}`, Options{}, `{
+  "cniVersion": "1.0.0",
+  "name": "n",
+  "plugins": [
+    {
+      "capabilities": {
+        "bandwidth": false,
+        "dns": true
+      },
+      "type": "terway"
+    }
+  ]
+}
+`},
 		{"nothing but braces", `{}`, Options{}, `{
   "cniVersion": "0.4.0",
   "name": "terway",
   "plugins": [
     {
+      "capabilities": {
+        "bandwidth": true
+      },
       "type": "terway"
     }
   ]
@@ -74,8 +94,10 @@ func TestRender(t *testing.T) {
 			}
 		})
 	}
-	if _, err := Render([]byte(`{`), Options{}); err == nil || !strings.Contains(err.Error(), "10-terway.conf") {
-		t.Errorf("broken text: %v", err)
+	for _, broken := range []string{`{`, `{"capabilities":[]}`} {
+		if _, err := Render([]byte(broken), Options{}); err == nil || !strings.Contains(err.Error(), "10-terway.conf") {
+			t.Errorf("%s: %v", broken, err)
+		}
 	}
 }
 
