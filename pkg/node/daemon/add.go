@@ -24,6 +24,9 @@ func (d *Daemon) add(ctx context.Context, r cni.Request, sandbox cni.Sandbox, st
 	if wanted.Ingress, wanted.Egress, err = bandwidth(r.Config); err != nil {
 		return nil, err
 	}
+	if err := admitPrevious(r); err != nil {
+		return nil, err
+	}
 	unlock, err := d.lock(ctx, wanted)
 	if err != nil {
 		return nil, err
@@ -58,7 +61,7 @@ func recordOf(r cni.Request, now time.Time) ledger.Record {
 		name = r.ContainerID
 	}
 	return ledger.Record{
-		ContainerID: r.ContainerID, IfName: r.IfName, NetNS: r.NetNS,
+		ContainerID: r.ContainerID, IfName: r.IfName, NetNS: r.NetNS, Network: r.Network,
 		PodNamespace: r.Args.PodNamespace, PodName: name, PodUID: r.Args.PodUID,
 		HostIf: datapath.HostIfName(r.Args.PodNamespace, name, r.IfName), CreatedAt: now.UTC(),
 	}

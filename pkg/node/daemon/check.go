@@ -2,13 +2,14 @@ package daemon
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 
+	types100 "github.com/containernetworking/cni/pkg/types/100"
+
 	"github.com/onectl/onectl/pkg/node/cni"
+	"github.com/onectl/onectl/pkg/node/datapath"
 	"github.com/onectl/onectl/pkg/node/ledger"
 	"github.com/onectl/onectl/pkg/node/pool"
 )
@@ -26,6 +27,10 @@ func (d *Daemon) check(ctx context.Context, r cni.Request, sandbox cni.Sandbox, 
 	}
 	defer unlock()
 	steps.done("wait")
+	result, err := previous(r)
+	if err != nil {
+		return err
+	}
 	if known, err = d.located(ctx, known); err != nil {
 		return err
 	}
@@ -33,7 +38,8 @@ func (d *Daemon) check(ctx context.Context, r cni.Request, sandbox cni.Sandbox, 
 	if err != nil {
 		return err
 	}
-	differences, err := d.opts.Kernel.Check(ctx, sandbox, host, pod)
+	host = datapath.Join(host, d.opts.ENIs.serving(known.ENI))
+	differences, err := d.opts.Kernel.Check(ctx, sandbox, host, afterOthers(pod, result))
 	steps.done("kernel")
 	if err != nil {
 		return err
@@ -41,39 +47,30 @@ func (d *Daemon) check(ctx context.Context, r cni.Request, sandbox cni.Sandbox, 
 	if d.vanished(known.Owner()) {
 		differences = append(differences, fmt.Sprintf("address %s is not assigned to ENI %s any more", known.IPv4, known.ENI))
 	}
-	differences = append(differences, remembered(r.Config, known)...)
+	differences = append(differences, remembered(r, result, known)...)
 	if len(differences) == 0 {
 		return nil
 	}
 	return &cni.Error{
-		Code:    cni.CodeInternal,
+		Code:    cni.CodeDiffers,
 		Msg:     fmt.Sprintf("pod %s/%s is not as ADD left it; delete the pod so that it gets another sandbox", known.PodNamespace, known.PodName),
 		Details: strings.Join(differences, "; "),
 	}
 }
 
-// remembered compares the result that the runtime kept (prevResult) with the record. Other plugins of the list may have
-// added addresses; ours must be among them.
-func remembered(config []byte, r ledger.Record) []string {
-	var keys struct {
-		Previous *struct {
-			IPs []struct {
-				Address netip.Prefix `json:"address"`
-			} `json:"ips"`
-		} `json:"prevResult"`
-	}
-	if err := json.Unmarshal(config, &keys); err != nil {
-		return []string{fmt.Sprintf("prevResult cannot be read: %v", err)}
-	}
-	if keys.Previous == nil {
+// remembered compares the result that the runtime kept with the record. Other plugins of the list may have added addresses
+// and interfaces; ours must be among them.
+func remembered(r cni.Request, result *types100.Result, known ledger.Record) (differences []string) {
+	if result == nil {
 		return nil
 	}
-	for _, ip := range keys.Previous.IPs {
-		if ip.Address.Addr() == r.IPv4 {
-			return nil
-		}
+	if !slices.ContainsFunc(result.IPs, func(ip *types100.IPConfig) bool { return ip.Address.IP.Equal(known.IPv4.AsSlice()) }) {
+		differences = append(differences, fmt.Sprintf("the runtime remembers another address than %s", known.IPv4))
 	}
-	return []string{fmt.Sprintf("the runtime remembers another address than %s", r.IPv4)}
+	if len(result.Interfaces) > 0 && !made(result, r) {
+		differences = append(differences, fmt.Sprintf("the runtime remembers no interface %s in %s", r.IfName, r.NetNS))
+	}
+	return differences
 }
 
 func holdingOf(owner string) func(pool.Holding) bool {

@@ -2,10 +2,7 @@ package daemon
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/onectl/onectl/pkg/node/cni"
 	"github.com/onectl/onectl/pkg/node/datapath"
@@ -74,40 +71,6 @@ func (d *Daemon) hostContent(ctx context.Context, r ledger.Record) datapath.NetN
 
 func hostEnd(r ledger.Record) datapath.NetNS {
 	return datapath.HostEnd(r.HostIf, r.ContainerID, r.IfName)
-}
-
-// collect is GC: it takes away what the runtime's list of valid attachments does not name. One failure does not keep the
-// others.
-func (d *Daemon) collect(ctx context.Context, r cni.Request) error {
-	var config struct {
-		Valid *[]struct {
-			ContainerID string `json:"containerID"`
-			IfName      string `json:"ifname"`
-		} `json:"cni.dev/valid-attachments"`
-	}
-	if err := json.Unmarshal(r.Config, &config); err != nil {
-		return &cni.Error{Code: cni.CodeDecoding, Msg: fmt.Sprintf("read the configuration of GC: %v", err)}
-	}
-	if config.Valid == nil {
-		return &cni.Error{Code: cni.CodeInvalidConfig, Msg: `GC came without the list "cni.dev/valid-attachments"; without it nothing can be called stale`}
-	}
-	var failed []error
-	for _, record := range d.records() {
-		valid := slices.ContainsFunc(*config.Valid, func(a struct {
-			ContainerID string `json:"containerID"`
-			IfName      string `json:"ifname"`
-		}) bool {
-			return a.ContainerID == record.ContainerID && a.IfName == record.IfName
-		})
-		if valid {
-			continue
-		}
-		d.opts.Logger.Info("GC releases a sandbox that the runtime does not know", "pod", record.PodNamespace+"/"+record.PodName, "container", record.ContainerID)
-		if err := d.release(ctx, record); err != nil {
-			failed = append(failed, fmt.Errorf("release %s: %w", record.Owner(), err))
-		}
-	}
-	return errors.Join(failed...)
 }
 
 // release removes a record if it is still the one that was looked at.

@@ -144,6 +144,15 @@ func (e *ENIs) content(enis map[string]datapath.ENI) datapath.NetNS {
 	return datapath.Host(list, e.steer)
 }
 
+// serving is what the host holds for one ENI and so for each of its pods; nothing before the ENI is set up.
+func (e *ENIs) serving(eniID string) (host datapath.NetNS) {
+	eni, ok := e.known(eniID)
+	if !ok {
+		return host
+	}
+	return e.content(map[string]datapath.ENI{eniID: eni})
+}
+
 func (e *ENIs) all() map[string]datapath.ENI {
 	e.mu.Lock()
 	defer e.mu.Unlock()

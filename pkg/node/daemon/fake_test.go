@@ -279,7 +279,8 @@ func newBench(t *testing.T, records ...ledger.Record) *bench {
 func request(verb cni.Verb, id string) cni.Request {
 	return cni.Request{
 		Version: cni.Version, Verb: verb, ContainerID: id, IfName: "eth0", NetNS: "/run/netns/" + id,
-		Args:   cni.Args{PodNamespace: "default", PodName: "web-0", PodUID: "uid-0"},
+		Args:    cni.Args{PodNamespace: "default", PodName: "web-0", PodUID: "uid-0"},
+		Network: "terway", CNIVersion: "1.1.0",
 		Config: json.RawMessage(`{"cniVersion":"1.1.0","name":"terway"}`),
 	}
 }

@@ -34,7 +34,7 @@ func TestPluginAndDaemonTogether(t *testing.T) {
 		{"ADD", "", config("1.0.0", ""), 1, cni.CodeInvalidArguments, ""},
 		{"CHECK", netns, config("0.3.1", ""), 1, cni.CodeIncompatible, ""},
 		{"CHECK", netns, config("1.0.0", `,"prevResult":{"ips":[{"address":"10.0.16.1/32"}]}`), 0, 0, ""},
-		{"CHECK", netns, config("1.0.0", `,"prevResult":{"ips":[{"address":"10.0.16.2/32"}]}`), 1, cni.CodeInternal, ""},
+		{"CHECK", netns, config("1.0.0", `,"prevResult":{"ips":[{"address":"10.0.16.2/32"}]}`), 1, cni.CodeDiffers, ""},
 		{"GC", "", config("1.1.0", `,"cni.dev/valid-attachments":[{"containerID":"c1","ifname":"eth0"}]`), 0, 0, ""},
 		{"CHECK", netns, config("1.0.0", ""), 0, 0, ""},
 		{"GC", "", config("1.1.0", `,"cni.dev/valid-attachments":[]`), 0, 0, ""},

@@ -14,19 +14,18 @@ import (
 	"github.com/onectl/onectl/pkg/node/ledger"
 )
 
-// result is ADD's answer in the version that the configuration asks for.
+// result is ADD's answer in the version that the configuration asks for: what the plugins before ours made, if there are any,
+// and what we made.
 func result(request cni.Request, r ledger.Record, host, pod datapath.NetNS) (json.RawMessage, error) {
-	var config struct {
-		CNIVersion string `json:"cniVersion"`
-	}
-	if err := json.Unmarshal(request.Config, &config); err != nil {
-		return nil, &cni.Error{Code: cni.CodeDecoding, Msg: fmt.Sprintf("read the plugin's configuration: %v", err)}
+	before, err := previous(request)
+	if err != nil {
+		return nil, err
 	}
 	full := types100.Result{
 		CNIVersion: types100.ImplementedSpecVersion,
 		Interfaces: []*types100.Interface{
 			{Name: r.HostIf, Mac: host.Links[0].MAC, Mtu: host.Links[0].MTU},
-			{Name: r.IfName, Mac: pod.Links[0].MAC, Mtu: pod.Links[0].MTU, Sandbox: r.NetNS},
+			{Name: r.IfName, Mac: pod.Links[0].MAC, Mtu: pod.Links[0].MTU, Sandbox: request.NetNS},
 		},
 	}
 	for _, ip := range []netip.Addr{r.IPv4, r.IPv6} {
@@ -40,9 +39,10 @@ func result(request cni.Request, r ledger.Record, host, pod datapath.NetNS) (jso
 		full.IPs = append(full.IPs, &types100.IPConfig{Interface: types100.Int(1), Address: ipNet(netip.PrefixFrom(ip, ip.BitLen())), Gateway: gateway.AsSlice()})
 		full.Routes = append(full.Routes, &types.Route{Dst: ipNet(everything), GW: gateway.AsSlice()})
 	}
-	asked, err := full.GetAsVersion(config.CNIVersion)
+	full = chained(before, full)
+	asked, err := full.GetAsVersion(request.CNIVersion)
 	if err != nil {
-		return nil, &cni.Error{Code: cni.CodeIncompatible, Msg: fmt.Sprintf("give the result as CNI %q: %v; cniVersion 0.3.0 to 1.1.0 can be used", config.CNIVersion, err)}
+		return nil, &cni.Error{Code: cni.CodeIncompatible, Msg: fmt.Sprintf("give the result as CNI %q: %v; cniVersion 0.3.0 to 1.1.0 can be used", request.CNIVersion, err)}
 	}
 	return json.Marshal(asked)
 }

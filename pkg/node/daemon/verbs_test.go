@@ -71,7 +71,7 @@ func TestGCGoesOnPastAFailureAndNeedsAList(t *testing.T) {
 		r.Args.PodName = id
 		b.ask(t, r)
 	}
-	gc := cni.Request{Version: cni.Version, Verb: cni.GC, Config: json.RawMessage(`{"name":"terway"}`)}
+	gc := cni.Request{Version: cni.Version, Verb: cni.GC, Network: "terway", Config: json.RawMessage(`{"name":"terway"}`)}
 	if reply := b.ask(t, gc); reply.Error == nil || len(b.ledger.records) != 3 {
 		t.Errorf("GC without a list: %v, %d records left", reply.Error, len(b.ledger.records))
 	}
@@ -86,11 +86,24 @@ func TestGCGoesOnPastAFailureAndNeedsAList(t *testing.T) {
 	}
 }
 
+func TestGCKeepsToItsNetworkAndReadsTheFormerKey(t *testing.T) {
+	b := newBench(t)
+	for id, network := range map[string]string{"c1": "terway", "c2": "other", "c3": ""} {
+		r := request(cni.Add, id)
+		r.Args.PodName, r.Network = id, network
+		b.ask(t, r)
+	}
+	reply := b.ask(t, cni.Request{Version: cni.Version, Verb: cni.GC, Network: "terway", Config: json.RawMessage(`{"name":"terway","cni.dev/attachments":[]}`)})
+	if _, kept := b.ledger.records["c2/eth0"]; reply.Error != nil || !kept || len(b.ledger.records) != 1 {
+		t.Errorf("GC = %v, left: %v; want only the other network's", reply.Error, b.ledger.records)
+	}
+}
+
 func TestResultIsOfTheVersionAskedFor(t *testing.T) {
 	for _, version := range []string{"0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"} {
 		b := newBench(t)
 		r := request(cni.Add, "c1")
-		r.Config = json.RawMessage(`{"cniVersion":"` + version + `"}`)
+		r.CNIVersion = version
 		reply := b.ask(t, r)
 		if reply.Error != nil {
 			t.Errorf("%s: %v", version, reply.Error)
@@ -116,7 +129,7 @@ func TestResultIsOfTheVersionAskedFor(t *testing.T) {
 	}
 	b := newBench(t)
 	r := request(cni.Add, "c1")
-	r.Config = json.RawMessage(`{"cniVersion":"7.0.0"}`)
+	r.CNIVersion = "7.0.0"
 	if reply := b.ask(t, r); reply.Error == nil || reply.Error.Code != cni.CodeIncompatible {
 		t.Errorf("version 7.0.0: %v", reply.Error)
 	}

@@ -27,6 +27,7 @@ type Record struct {
 	PodName      string     `json:"podName"`
 	PodUID       string     `json:"podUID,omitempty"`
 	NetNS        string     `json:"netns,omitempty"`
+	Network      string     `json:"network,omitempty"` // name of the CNI configuration; "" in records of earlier releases and recovered ones
 	HostIf       string     `json:"hostIf,omitempty"`
 	ENI          string     `json:"eni"`
 	ENIMAC       string     `json:"eniMAC,omitempty"`
