@@ -32,11 +32,6 @@ func dualStackPod() Pod {
 	return p
 }
 
-func exclusive(p Pod, opts Options) string {
-	hostNS, podNS := ExclusiveENI(p, opts)
-	return "## host\n" + hostNS.String() + "## pod\n" + podNS.String()
-}
-
 func exclusiveOptions() Options {
 	return Options{
 		HostStack: hostStackCIDRs(), Node: []netip.Addr{addr("10.0.1.10"), addr("2001:db8:1::10")},
@@ -48,35 +43,13 @@ func hostStackCIDRs() []netip.Prefix {
 	return []netip.Prefix{netip.MustParsePrefix("169.254.20.10/32"), netip.MustParsePrefix("2001:db8:d::a/128")}
 }
 
-func limitedPod() Pod {
-	p := pod()
-	p.MTU, p.Ingress, p.Egress = 8500, 1e6, 2e9
-	return p
-}
-
-func TestContentPrintsAsCommands(t *testing.T) {
-	host := func(opts Options) string { return Host(enis(), opts).String() }
-	onePod := func(p Pod, opts Options) string {
-		hostNS, podNS := SharedENI(p, opts)
-		return "## host\n" + hostNS.String() + "## pod\n" + podNS.String()
-	}
-	tests := map[string]string{
-		"host":                 host(Options{}),
-		"host-symmetric":       host(Options{Symmetry: Symmetry{Dev: "eth0", Index: 2, Mark: DefaultReplyMark()}}),
-		"host-stack":           host(Options{HostStack: hostStackCIDRs()}),
-		"pod-limits":           onePod(limitedPod(), Options{}),
-		"pod-exclusive":        exclusive(pod(), Options{}),
-		"pod-exclusive-host":   exclusive(limitedPod(), exclusiveOptions()),
-		"pod-exclusive-dual":   exclusive(dualStackPod(), exclusiveOptions()),
-		"host-no-enis":         Host(nil, Options{}).String(),
-		"host-per-pod-rules":   host(Options{PerPodRules: true}),
-		"host-other-mask":      host(Options{MarkMask: 0xf0000000}),
-		"pod":                  onePod(pod(), Options{}),
-		"pod-per-pod-rules":    onePod(pod(), Options{PerPodRules: true}),
-		"pod-dual-stack":       onePod(dualStackPod(), Options{}),
-		"pod-dual-stack-rules": onePod(dualStackPod(), Options{PerPodRules: true}),
-	}
-	for name, got := range tests {
+// TestHostPrintsAsCommands is about several ENIs; matrix_test.go has everything else.
+func TestHostPrintsAsCommands(t *testing.T) {
+	for name, got := range map[string]string{
+		"host":            Host(enis(), Options{}).String(),
+		"host-no-enis":    Host(nil, Options{}).String(),
+		"host-other-mask": Host(enis(), Options{MarkMask: 0xf0000000}).String(),
+	} {
 		t.Run(name, func(t *testing.T) { testkit.Golden(t, "testdata/"+name+".golden", got) })
 	}
 }

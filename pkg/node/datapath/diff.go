@@ -7,7 +7,7 @@ import (
 
 // Difference is one thing that is not as it must be.
 type Difference struct {
-	Kind string // "link", "mark", "qdisc", "address", "neighbour", "route", "rule" or "symmetry"
+	Kind string // "link", "mark", "qdisc", "address", "neighbour", "route", "rule", "symmetry" or "masquerade"
 	Text string // a sentence
 }
 
@@ -39,6 +39,7 @@ func Compare(want, got NetNS) []Difference {
 	found = append(found, missing("neighbour", want.Neighs, got.Neighs, func(n Neigh) string { return fmt.Sprint("neighbour ", n.IP, " of ", n.Dev) })...)
 	found = append(found, missing("route", want.Routes, got.Routes, func(r Route) string { return fmt.Sprint("route ", r.Dst, " in table ", r.Table) })...)
 	found = append(found, missing("symmetry", want.Symmetry, got.Symmetry, func(Symmetry) string { return "symmetric routing" })...)
+	found = append(found, missing("masquerade", want.Masquerade, got.Masquerade, func(Masquerade) string { return "masquerading" })...)
 	return append(found, missing("rule", want.Rules, got.Rules, Rule.String)...)
 }
 

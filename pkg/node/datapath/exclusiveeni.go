@@ -1,16 +1,40 @@
 package datapath
 
-import "net/netip"
+import (
+	"net/netip"
+	"strings"
+)
 
 // HostPeer is the pod's end of the second link of a pod with an ENI of its own, upstream's name.
 const HostPeer = "veth1"
+
+// ExclusiveName is what the link of an ENI that pods get whole is called while it is on the host. It follows from the MAC, so
+// nobody has to remember it, and no other link has it: the kernel gives the next ENI the lowest free ethN, which may be the
+// one that a link in a pod had before.
+func ExclusiveName(mac string) string {
+	return "eni" + strings.ToLower(strings.ReplaceAll(mac, ":", ""))
+}
+
+// ExclusiveHost is what the host's namespace holds for pods with ENIs of their own, whatever pods and ENIs there are: the rule
+// for pods, and the translation of their addresses.
+func ExclusiveHost(opts Options) NetNS {
+	m := opts.masquerade()
+	n := NetNS{Rules: []Rule{{Priority: PriorityPods, Table: PodsTable}}}
+	if m.IPv6.IsValid() {
+		n.Rules = append(n.Rules, Rule{Priority: PriorityPods, IPv6: true, Table: PodsTable})
+	}
+	if !m.IsZero() {
+		n.Masquerade = []Masquerade{m}
+	}
+	return n
+}
 
 // ExclusiveENI is what the host's and the pod's namespace hold for a pod that has an ENI of its own. The ENI's link itself
 // is the pod's interface, so what it sends never meets the node's network. A veth beside it joins pod and host: for the
 // node's own packets (probes), for Services, which the host's kube-proxy translates, and for HostStack.
 //
-// The host holds nothing for the ENI: there is no table, no mark and no rule but the one for all pods. The pod's address is
-// at both of its links, so that it is the source whichever way a packet goes.
+// The host holds nothing for the ENI: there is no table, no mark and no rule but the one for all pods; see ExclusiveHost. The
+// pod's address is at both of its links, so that it is the source whichever way a packet goes.
 func ExclusiveENI(pod Pod, opts Options) (hostNS, podNS NetNS) {
 	ifName, hostIf := pod.IfName, pod.HostIf
 	if ifName == "" {
@@ -23,7 +47,7 @@ func ExclusiveENI(pod Pod, opts Options) (hostNS, podNS NetNS) {
 	noLinkLocal := !pod.IPv6.IsValid()
 	hostNS.Links = []Link{{
 		Name: hostIf, MAC: hostMAC, Peer: HostPeer, PeerMAC: peerMAC, MTU: pod.MTU, Alias: Alias(pod.ContainerID, ifName),
-		Group: Group, Forward: true, RPFilter: 2, NoLinkLocal: noLinkLocal,
+		Group: GroupExclusive, Forward: true, RPFilter: 2, NoLinkLocal: noLinkLocal,
 	}}
 	podNS.Links = []Link{
 		{Name: ifName, From: pod.ENI.Dev(), MAC: pod.ENI.MAC, MTU: pod.MTU, NoLinkLocal: noLinkLocal, RPFilter: 2, Limit: pod.Egress},

@@ -11,12 +11,13 @@ import (
 // NetNS is the wanted content of one network namespace: only what we own there. Everything else in the namespace is
 // somebody else's and stays as it is.
 type NetNS struct {
-	Links    []Link
-	Addrs    []Addr
-	Routes   []Route
-	Rules    []Rule
-	Neighs   []Neigh
-	Symmetry []Symmetry // one at most
+	Links      []Link
+	Addrs      []Addr
+	Routes     []Route
+	Rules      []Rule
+	Neighs     []Neigh
+	Symmetry   []Symmetry   // one at most
+	Masquerade []Masquerade // one at most
 }
 
 // Link is one network interface. One with a Peer is a veth that ADD makes and DEL removes; one without is there already
@@ -99,11 +100,14 @@ func (m Mark) String() string {
 // Join returns the content of both a and b, for what one namespace owes to several owners.
 func Join(a, b NetNS) NetNS {
 	return NetNS{
-		Symmetry: append(a.Symmetry[:len(a.Symmetry):len(a.Symmetry)], b.Symmetry...),
-		Links:    append(a.Links[:len(a.Links):len(a.Links)], b.Links...),
-		Addrs:    append(a.Addrs[:len(a.Addrs):len(a.Addrs)], b.Addrs...),
-		Routes:   append(a.Routes[:len(a.Routes):len(a.Routes)], b.Routes...),
-		Rules:    append(a.Rules[:len(a.Rules):len(a.Rules)], b.Rules...),
-		Neighs:   append(a.Neighs[:len(a.Neighs):len(a.Neighs)], b.Neighs...),
+		Links:      both(a.Links, b.Links),
+		Addrs:      both(a.Addrs, b.Addrs),
+		Routes:     both(a.Routes, b.Routes),
+		Rules:      both(a.Rules, b.Rules),
+		Neighs:     both(a.Neighs, b.Neighs),
+		Symmetry:   both(a.Symmetry, b.Symmetry),
+		Masquerade: both(a.Masquerade, b.Masquerade),
 	}
 }
+
+func both[T any](a, b []T) []T { return append(a[:len(a):len(a)], b...) }

@@ -16,6 +16,7 @@ func (n NetNS) String() string {
 	write(&b, n.Routes)
 	write(&b, n.Rules)
 	write(&b, n.Symmetry)
+	write(&b, n.Masquerade)
 	return b.String()
 }
 

@@ -12,13 +12,16 @@ import (
 // Names and numbers of what we own. Table numbers from 1000 up, the priorities and the prefix cali are the ones operators
 // know from the platform; the rest lets us find exactly what is ours.
 const (
-	PodsTable    = 999    // a host route for each pod of the node
-	ENITableBase = 1000   // an ENI's table is this plus its interface index
-	PriorityPods = 512    // one rule for all pods: look into PodsTable
-	PriorityENI  = 2048   // from a pod: look into its ENI's table
-	Protocol     = 116    // of our routes, rules and neighbours ('t'; free in the kernel's list and in iproute2's rt_protos)
-	Group        = 0x7465 // interface group of our host veths ("te")
+	PodsTable    = 999  // a host route for each pod of the node
+	ENITableBase = 1000 // an ENI's table is this plus its interface index
+	PriorityPods = 512  // one rule for all pods: look into PodsTable
+	PriorityENI  = 2048 // from a pod: look into its ENI's table
+	Protocol     = 116  // of our routes, rules and neighbours ('t'; free in the kernel's list and in iproute2's rt_protos)
 	AliasPrefix  = "terway:"
+
+	// Interface groups of our host veths: those of pods on a shared ENI ("te"), and those of pods with an ENI of their own ("tx").
+	Group          = 0x7465
+	GroupExclusive = 0x7478
 
 	// DefaultMarkMask is where the ENI's slot is kept in a packet's mark: 63 ENIs, clear of kube-proxy's 0x4000 and
 	// 0x8000, Calico's default 0xffff0000, and the 0x10 and 0x80 that symmetric routing of Terway and AWS use.
@@ -107,7 +110,9 @@ func Host(enis []ENI, opts Options) NetNS {
 	if anyIPv6(enis) {
 		n.Rules = append(n.Rules, Rule{Priority: PriorityPods, IPv6: true, Table: PodsTable})
 	}
-	n = Join(n, symmetry(opts.Symmetry, enis))
+	if len(enis) > 0 {
+		n = Join(n, opts.Symmetry.Content(anyIPv6(enis)))
+	}
 	for _, e := range enis {
 		n = Join(Join(n, eni(e, opts.Mark(e.Slot))), hostStack(e, opts.HostStack))
 	}

@@ -46,13 +46,13 @@ END`, SymmetryTable, s.Dev, s.Mark.Value, s.Mark.Mask, ^s.Mark.Mask, Group, s.Co
 // Comment is what each rule of s carries, by which Check knows them.
 func (s Symmetry) Comment() string { return fmt.Sprintf("entered by link %d: %s", s.Index, s.Mark) }
 
-// symmetry is s and the rule for the marked, in each family that the node's ENIs have.
-func symmetry(s Symmetry, enis []ENI) NetNS {
-	if s.IsZero() || len(enis) == 0 {
+// Content is s and the rule for the marked, of IPv6 as well where there is some; nothing of the zero Symmetry.
+func (s Symmetry) Content(ipv6 bool) NetNS {
+	if s.IsZero() {
 		return NetNS{}
 	}
 	n := NetNS{Symmetry: []Symmetry{s}, Rules: []Rule{{Priority: PrioritySymmetry, Mark: s.Mark, Table: MainTable}}}
-	if anyIPv6(enis) {
+	if ipv6 {
 		n.Rules = append(n.Rules, Rule{Priority: PrioritySymmetry, IPv6: true, Mark: s.Mark, Table: MainTable})
 	}
 	return n

@@ -52,7 +52,7 @@ func onLinks(n datapath.NetNS, there []datapath.Link) datapath.NetNS {
 	for _, l := range there {
 		up[l.Name] = true
 	}
-	rest := datapath.NetNS{Rules: n.Rules, Symmetry: n.Symmetry}
+	rest := datapath.NetNS{Rules: n.Rules, Symmetry: n.Symmetry, Masquerade: n.Masquerade}
 	rest.Links = pick(n.Links, func(l datapath.Link) bool { return up[l.Name] })
 	rest.Addrs = pick(n.Addrs, func(a datapath.Addr) bool { return up[a.Dev] })
 	rest.Neighs = pick(n.Neighs, func(n datapath.Neigh) bool { return up[n.Dev] })
@@ -93,7 +93,7 @@ func (k *Kernel) OwnedAt(ctx context.Context, indexes []int) ([]Owned, error) {
 			if reply == nil {
 				continue
 			}
-			if l := parseLink(reply); l.Group == datapath.Group {
+			if l := parseLink(reply); pods(l.Group) {
 				found = append(found, ownedOf(l))
 			}
 		}
@@ -103,5 +103,5 @@ func (k *Kernel) OwnedAt(ctx context.Context, indexes []int) ([]Owned, error) {
 
 func ownedOf(l *link) Owned {
 	containerID, ifName, _ := strings.Cut(strings.TrimPrefix(l.Alias, datapath.AliasPrefix), "/")
-	return Owned{HostIf: l.Name, ContainerID: containerID, IfName: ifName}
+	return Owned{HostIf: l.Name, ContainerID: containerID, IfName: ifName, Exclusive: l.Group == datapath.GroupExclusive}
 }

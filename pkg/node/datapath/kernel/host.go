@@ -40,10 +40,8 @@ func (k *Kernel) ApplyHost(ctx context.Context, n datapath.NetNS) error {
 	if err := inBatches(ctx, s, append(messages, content(n, index)...)); err != nil {
 		return fmt.Errorf("apply to host: %w", err)
 	}
-	for _, want := range n.Symmetry {
-		if err := k.filter.apply(want); err != nil {
-			return fmt.Errorf("apply to host: %w", err)
-		}
+	if err := k.filter.apply(n); err != nil {
+		return fmt.Errorf("apply to host: %w", err)
 	}
 	return nil
 }

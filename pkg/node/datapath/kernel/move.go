@@ -14,38 +14,63 @@ import (
 )
 
 // moveIn moves the links of the pod that come from the host, and puts their indexes in the pod into index. The host's request
-// names the pod's namespace by its descriptor, for which CAP_NET_ADMIN is enough; nobody has to enter it.
+// names the pod's namespace by its descriptor, for which CAP_NET_ADMIN is enough; nobody has to enter it. A link that is in the
+// pod already, which an earlier Add moved that was cut short, stays there and gets its name.
 func (k *Kernel) moveIn(ctx context.Context, s *socket, a addition, index map[string]int) error {
-	var names []string
-	for _, l := range a.pod.Links {
-		if l.From == "" {
-			continue
-		}
-		names = append(names, l.Name)
-		wanted := datapath.Link{Name: l.From, MAC: l.MAC}
-		found, err := linksOf(ctx, s, []datapath.Link{wanted})
-		if err != nil {
-			return err
-		}
-		if err := recognise(wanted, found[l.From]); err != nil {
-			return fmt.Errorf("move into the pod: %w", err)
-		}
-		if err := s.do(ctx, []message{moveLink(l.From, found[l.From].index, int(a.NetNS.Fd()), l.Name)}); err != nil {
-			return err
-		}
-	}
-	if len(names) == 0 {
+	moved := pick(a.pod.Links, func(l datapath.Link) bool { return l.From != "" })
+	if len(moved) == 0 {
 		return nil
 	}
-	wanted := make([]datapath.Link, 0, len(names))
-	for _, name := range names {
-		wanted = append(wanted, datapath.Link{Name: name})
+	wanted := make([]datapath.Link, 0, len(moved))
+	for _, l := range moved {
+		wanted = append(wanted, datapath.Link{Name: l.Name})
+		if err := k.moveLinkIn(ctx, s, a, l); err != nil {
+			return err
+		}
 	}
 	links, err := linksOf(ctx, useSocket(a.Netlink, &k.requests, s.buf), wanted)
 	for name, l := range links {
 		index[name] = l.index
 	}
 	return err
+}
+
+func (k *Kernel) moveLinkIn(ctx context.Context, s *socket, a addition, l datapath.Link) error {
+	wanted := datapath.Link{Name: l.From, MAC: l.MAC}
+	found, err := linksOf(ctx, s, []datapath.Link{wanted})
+	if err != nil {
+		return err
+	}
+	there := found[l.From]
+	if there == nil {
+		moved, err := k.nameInPod(ctx, a, l)
+		if moved || err != nil {
+			return err
+		}
+	}
+	if err := recognise(wanted, there); err != nil {
+		return fmt.Errorf("move into the pod: %w", err)
+	}
+	return s.do(ctx, []message{moveLink(l.From, there.index, int(a.NetNS.Fd()), l.Name)})
+}
+
+// nameInPod gives l, known by its MAC, its name in the pod; there is false when the pod has no such link.
+func (k *Kernel) nameInPod(ctx context.Context, a addition, l datapath.Link) (there bool, err error) {
+	s := useSocket(a.Netlink, &k.requests, make([]byte, 1<<16))
+	links, err := allLinks(ctx, s)
+	if err != nil {
+		return false, fmt.Errorf("in the pod: %w", err)
+	}
+	for _, found := range links {
+		switch {
+		case !strings.EqualFold(found.MAC, l.MAC):
+		case found.Name == l.Name:
+			return true, nil
+		default:
+			return true, s.do(ctx, []message{setDown(found.Name, found.index), renameLink(found.Name, found.index, l.Name)})
+		}
+	}
+	return false, nil
 }
 
 // MoveBack moves the links that Add moved into a pod to the host again, down and under their old names. DEL calls it

@@ -21,7 +21,10 @@ type link struct {
 }
 
 // ours reports whether we made the link.
-func (l *link) ours() bool { return l.Group == datapath.Group || l.Group == doomed }
+func (l *link) ours() bool { return pods(l.Group) || l.Group == doomed }
+
+// pods reports whether a group is that of host veths.
+func pods(group uint32) bool { return group == datapath.Group || group == datapath.GroupExclusive }
 
 // parseLink reads a struct ifinfomsg and its attributes.
 func parseLink(b []byte) *link {
@@ -140,14 +143,8 @@ func (k *Kernel) observe(ctx context.Context, s *socket, want datapath.NetNS) (g
 		}
 		got.Routes = append(got.Routes, routes...)
 	}
-	for _, w := range want.Symmetry {
-		there, err := k.filter.has(w)
-		if err != nil {
-			return got, err
-		}
-		if there {
-			got.Symmetry = append(got.Symmetry, w)
-		}
+	if err := k.filter.observe(want, &got); err != nil {
+		return got, err
 	}
 	if len(want.Rules) > 0 {
 		got.Rules, err = rulesOf(ctx, s, false)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"os"
 	"os/exec"
 	"strings"
@@ -132,6 +133,13 @@ func exclusiveOfTheChild(t *testing.T, k *Kernel, sb Sandbox, work childWork) {
 	symmetric := datapath.Host(work.ENIs, datapath.Options{Symmetry: datapath.Symmetry{Dev: "lo", Index: 1, Mark: datapath.DefaultReplyMark()}})
 	if lost, err := k.Heal(t.Context(), symmetric); err != nil || len(lost) == 0 {
 		t.Fatalf("Heal: %v, %v", lost, err)
+	}
+	translated := datapath.ExclusiveHost(datapath.Options{Node: []netip.Addr{nodeIP}})
+	if lost, err := k.Heal(t.Context(), translated); err != nil || len(lost) != 1 {
+		t.Fatalf("Heal: %v, %v", lost, err)
+	}
+	if removed, err := k.Retire(t.Context(), datapath.NetNS{}); err != nil || len(removed) != 3 {
+		t.Fatalf("Retire: %v, %v", removed, err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	if err := k.Watch(ctx, func(datapath.Disturbance) { cancel() }); err != nil {

@@ -127,7 +127,7 @@ func (r *reaper) run(ctx context.Context, hosts []datapath.NetNS) error {
 	var rules, groups []message
 	for _, host := range hosts {
 		for _, l := range host.Links {
-			if l.Group == datapath.Group {
+			if pods(l.Group) {
 				links = append(links, l)
 			}
 		}

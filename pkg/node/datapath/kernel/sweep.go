@@ -18,6 +18,7 @@ type Owned struct {
 	ContainerID string
 	IfName      string // the pod's end
 	IPv4, IPv6  netip.Addr
+	Exclusive   bool // of a pod that has an ENI of its own
 }
 
 // Owned lists the host veths that are ours, with the addresses that are routed to them, for a daemon that compares them with
@@ -90,17 +91,11 @@ func (k *Kernel) Sweep(ctx context.Context, keep ...datapath.NetNS) (removed []s
 	for _, m := range messages {
 		removed = append(removed, strings.TrimPrefix(m.what, "delete: "))
 	}
-	if len(want.Symmetry) > 0 {
-		return removed, nil
-	}
-	gone, err := k.filter.remove()
+	tables, err := k.filter.retire(want)
 	if err != nil {
 		return removed, fmt.Errorf("sweep: %w", err)
 	}
-	if gone {
-		removed = append(removed, "table "+datapath.SymmetryTable)
-	}
-	return removed, nil
+	return append(removed, tables...), nil
 }
 
 // RemoveAll removes everything of ours from the host, for uninstallation. Pods lose their interface.

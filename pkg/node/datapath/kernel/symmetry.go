@@ -4,72 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/binaryutil"
 	"github.com/google/nftables/expr"
-	"github.com/google/nftables/userdata"
 	"golang.org/x/sys/unix"
 
 	"github.com/onectl/onectl/pkg/node/datapath"
 )
 
-// chainName is the one chain of our table.
-const chainName = "prerouting"
-
-// filter is the host's nftables, of which one table is ours.
-type filter struct {
-	mu   sync.Mutex // a batch is built up in conn
-	conn *nftables.Conn
-	err  error // why there is no nftables here; nil where there is
-}
-
-// openFilter opens a socket in the calling thread's network namespace. Where the kernel has no nftables, f.err says so.
-func openFilter() *filter {
-	conn, err := nftables.New(nftables.AsLasting())
-	if err != nil {
-		return &filter{err: err}
-	}
-	f := &filter{conn: conn}
-	f.err = f.probe()
-	return f
-}
-
-// probe makes the rules in a table of another name and deletes it in the same transaction, so the kernel checks all of it and
-// keeps nothing.
-func (f *filter) probe() error {
-	table := &nftables.Table{Name: datapath.SymmetryTable + "_probe", Family: nftables.TableFamilyINet}
-	f.fill(table, datapath.Symmetry{Index: 1, Mark: datapath.DefaultReplyMark()})
-	f.conn.DelTable(table)
-	if err := f.conn.Flush(); err != nil {
-		return fmt.Errorf("try nftables with conntrack marks: %w; the kernel needs nf_tables, nft_ct and nf_conntrack", err)
-	}
-	return nil
-}
-
-// fill makes table in the batch.
-func (f *filter) fill(table *nftables.Table, s datapath.Symmetry) {
-	f.conn.AddTable(table)
-	chain := f.conn.AddChain(&nftables.Chain{
-		Name: chainName, Table: table, Type: nftables.ChainTypeFilter,
-		Hooknum: nftables.ChainHookPrerouting, Priority: nftables.ChainPriorityMangle,
-	})
-	for _, exprs := range rulesFor(s) {
-		f.conn.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: exprs, UserData: userdata.AppendString(nil, userdata.TypeComment, s.Comment())})
-	}
-}
-
-func (f *filter) close() error {
-	if f.conn == nil {
-		return nil
-	}
-	return f.conn.CloseLasting()
-}
-
 // SymmetryError is why replies cannot be routed symmetrically on this machine, nil where they can. Where they cannot, a NetNS
 // with a Symmetry is refused.
-func (k *Kernel) SymmetryError() error { return k.filter.err }
+func (k *Kernel) SymmetryError() error { return k.filter.symmetryErr }
 
 // Uplink is the link of the main table's IPv4 default route, of several that with the least metric: the one by which
 // connections to the node itself come in. Both are zero when there is none.
@@ -89,66 +35,10 @@ func (k *Kernel) Uplink(ctx context.Context) (name string, index int, err error)
 	return parseLink(reply[0]).Name, index, nil
 }
 
-func (f *filter) table() *nftables.Table {
-	return &nftables.Table{Name: datapath.SymmetryTable, Family: nftables.TableFamilyINet}
-}
-
-// has reports whether our table has the rules of s and no others.
-func (f *filter) has(s datapath.Symmetry) (bool, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.err != nil {
-		return false, nil
-	}
-	rules, err := f.conn.GetRules(f.table(), &nftables.Chain{Name: chainName})
-	if errors.Is(err, unix.ENOENT) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("list rules of nftables table %s: %w", datapath.SymmetryTable, err)
-	}
-	for _, r := range rules {
-		if comment, _ := userdata.GetString(r.UserData, userdata.TypeComment); comment != s.Comment() {
-			return false, nil
-		}
-	}
-	return len(rules) == len(rulesFor(s)), nil
-}
-
-// apply makes our table anew in one transaction, unless it is as it must be.
-func (f *filter) apply(s datapath.Symmetry) error {
-	if f.err != nil {
-		return fmt.Errorf("route replies symmetrically: %w", f.err)
-	}
-	if same, err := f.has(s); err != nil || same {
-		return err
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	table := f.conn.AddTable(f.table()) // so that there is one to delete
-	f.conn.DelTable(table)
-	f.fill(f.table(), s)
-	if err := f.conn.Flush(); err != nil {
-		return fmt.Errorf("make nftables table %s: %w", datapath.SymmetryTable, err)
-	}
-	return nil
-}
-
-// remove deletes our table and reports whether there was one.
-func (f *filter) remove() (bool, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.err != nil {
-		return false, nil
-	}
-	if _, err := f.conn.ListTableOfFamily(datapath.SymmetryTable, nftables.TableFamilyINet); err != nil {
-		return false, nil // it does not tell an absent table from another error, and the next one would be told below
-	}
-	f.conn.DelTable(f.table())
-	if err := f.conn.Flush(); err != nil && !errors.Is(err, unix.ENOENT) {
-		return false, fmt.Errorf("delete nftables table %s: %w", datapath.SymmetryTable, err)
-	}
-	return true, nil
+// symmetry is the table of s.
+func symmetry(s datapath.Symmetry) ruleset {
+	chain := nftables.Chain{Name: "prerouting", Type: nftables.ChainTypeFilter, Hooknum: nftables.ChainHookPrerouting, Priority: nftables.ChainPriorityMangle}
+	return ruleset{table: datapath.SymmetryTable, chain: chain, rules: rulesFor(s), comment: s.Comment()}
 }
 
 // rulesFor is the two rules that Symmetry.String shows.

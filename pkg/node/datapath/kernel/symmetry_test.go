@@ -24,10 +24,12 @@ func (w *world) nft(args ...string) string {
 	return string(out)
 }
 
-// symmetryRules is our rules as nft lists them, without their comments.
-func (w *world) symmetryRules() (rules []string) {
+func (w *world) symmetryRules() []string { return w.rulesOf(datapath.SymmetryTable) }
+
+// rulesOf is the rules of a table of ours as nft lists them, without their comments.
+func (w *world) rulesOf(table string) (rules []string) {
 	w.t.Helper()
-	for line := range strings.Lines(w.nft("list", "table", "inet", datapath.SymmetryTable)) {
+	for line := range strings.Lines(w.nft("list", "table", "inet", table)) {
 		if rule, _, found := strings.Cut(strings.TrimSpace(line), " comment "); found {
 			rules = append(rules, rule)
 		}
@@ -53,7 +55,7 @@ func TestSymmetryIsWhatItPrints(t *testing.T) {
 	if byCommand := w.symmetryRules(); !slices.Equal(byNetlink, byCommand) || len(byCommand) != 2 {
 		t.Errorf("netlink made\n%s\nthe command made\n%s", strings.Join(byNetlink, "\n"), strings.Join(byCommand, "\n"))
 	}
-	if there, err := w.k.filter.has(w.opts.Symmetry); !there || err != nil {
+	if there, err := w.k.filter.has(symmetry(w.opts.Symmetry)); !there || err != nil {
 		t.Errorf("what the command made is not recognised: %v", err)
 	}
 }

@@ -146,14 +146,13 @@ func disturbance(header unix.NlMsghdr, b []byte) (d datapath.Disturbance, matter
 	return d, false
 }
 
-// tableGone is about a part of our table of nftables that was deleted. Of all these messages the first attribute is the
+// tableGone is about a part of a table of nftables of ours that was deleted. Of all these messages the first attribute is the
 // table's name (include/uapi/linux/netfilter/nf_tables.h), behind a struct nfgenmsg.
 func tableGone(header unix.NlMsghdr, b []byte) (d datapath.Disturbance, matters bool) {
 	const nfgenmsg, name = 4, 1
 	switch header.Type {
 	case unix.NFNL_SUBSYS_NFTABLES<<8 | unix.NFT_MSG_DELTABLE, unix.NFNL_SUBSYS_NFTABLES<<8 | unix.NFT_MSG_DELCHAIN, unix.NFNL_SUBSYS_NFTABLES<<8 | unix.NFT_MSG_DELRULE:
-		ours := len(b) >= nfgenmsg && find(attributes(b[nfgenmsg:]), name).text() == datapath.SymmetryTable
-		return datapath.Disturbance{Rule: true}, ours
+		return datapath.Disturbance{Rule: true}, len(b) >= nfgenmsg && ourTable(find(attributes(b[nfgenmsg:]), name).text())
 	}
 	return d, false
 }
