@@ -17,12 +17,12 @@ func measure(ctx context.Context, bin, reference string, pods, rounds int) (rows
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, n.close()) }()
+	defer func() { err = errors.Join(err, n.Close()) }()
 	oursConfig, theirsConfig, err := n.configs()
 	if err != nil {
 		return nil, err
 	}
-	ours := plugin{name: "terway", path: filepath.Join(bin, "terway"), dir: bin, node: n.ours, config: oursConfig}
+	ours := plugin{name: "terway", path: filepath.Join(bin, "terway"), dir: bin, node: n.Host, config: oursConfig}
 	theirs := plugin{name: "ptp", path: filepath.Join(reference, "ptp"), dir: reference, node: n.theirs, config: theirsConfig}
 
 	// One round that does not count fills our pool, and both sides' caches.

@@ -5,23 +5,18 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
-	"runtime"
 	"strings"
 
-	"golang.org/x/sys/unix"
+	"github.com/onectl/onectl/e2e/rig"
 )
-
-// metricsAddress is where the daemon serves its metrics inside the node's namespace.
-const metricsAddress = "127.0.0.1:10298"
 
 // steps prints where the daemon's share of each request went, from the daemon's own histograms.
 func (n *node) steps(ctx context.Context, out io.Writer) error {
-	transport := &http.Transport{DialContext: n.dial}
+	transport := &http.Transport{DialContext: n.Dial}
 	defer transport.CloseIdleConnections()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+metricsAddress+"/metrics", nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+rig.MetricsAddress+"/metrics", nil)
 	if err != nil {
 		return err
 	}
@@ -50,20 +45,6 @@ func (n *node) steps(ctx context.Context, out io.Writer) error {
 		fmt.Fprintf(out, "%8.3f ms  %6.0f times  %s\n", 1e3*sums[labels]/number, number, strings.TrimSuffix(labels, "}"))
 	}
 	return lines.Err()
-}
-
-// dial connects from inside the node's namespace.
-func (n *node) dial(ctx context.Context, network, address string) (conn net.Conn, err error) {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		runtime.LockOSThread() // never unlocked: the thread is in another namespace
-		if err = unix.Setns(int(n.ours.Fd()), unix.CLONE_NEWNET); err == nil {
-			conn, err = (&net.Dialer{}).DialContext(ctx, network, address)
-		}
-	}()
-	<-done
-	return conn, err
 }
 
 func (n *node) explain(ctx context.Context) {
