@@ -93,7 +93,8 @@ func coolingLine(ip netip.Addr, at time.Time) string {
 	return fmt.Sprintf("%s %d\n", ip, at.Unix())
 }
 
-// rewrite replaces the file by one without what has cooled down, and appends to that from now on.
+// rewrite replaces the file by one without what has cooled down, and appends to that from now on. What was given back in
+// the future, as a clock that went back shows it, counts as given back now: it would be kept until then otherwise.
 func (c *Cooling) rewrite(now time.Time) error {
 	var text strings.Builder
 	c.lines = 0
@@ -101,6 +102,10 @@ func (c *Cooling) rewrite(now time.Time) error {
 		if now.Sub(at) > c.keep {
 			delete(c.freed, ip)
 			continue
+		}
+		if at.After(now) {
+			at = now
+			c.freed[ip] = now
 		}
 		text.WriteString(coolingLine(ip, at))
 		c.lines++

@@ -63,6 +63,27 @@ func TestCoolingReadsAFileThatWasCutShort(t *testing.T) {
 	}
 }
 
+// The clock of a node that starts may be wrong until it has asked a time server.
+func TestCoolingBearsAClockThatJumps(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "cooling")
+	c, err := OpenCooling(path, time.Minute, noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Note(netip.MustParseAddr("10.0.0.1"), noon); err != nil {
+		t.Fatal(err)
+	}
+	yesterday := noon.Add(-24 * time.Hour)
+	for _, now := range []time.Time{yesterday, yesterday.Add(30 * time.Second)} {
+		if diff := cmp.Diff(map[string]time.Time{"10.0.0.1": yesterday}, reopened(t, path, now)); diff != "" {
+			t.Errorf("back at %v (-want +got):\n%s", now, diff)
+		}
+	}
+	if left := reopened(t, path, yesterday.Add(61*time.Second)); len(left) > 0 {
+		t.Errorf("kept beyond its minute: %v", left)
+	}
+}
+
 func TestTheCoolingFileDoesNotGrowForEver(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "cooling")
 	c, err := OpenCooling(path, time.Minute, noon)
