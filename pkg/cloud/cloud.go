@@ -45,9 +45,10 @@ type ENI struct {
 	ZoneID          string
 	VPCID           string
 	VSwitchID       string
-	SecurityGroups  []string     // never empty on an ENI that exists
-	Instance        string       // the instance it is attached to, "" when it is Available
-	IPv4            []netip.Addr // primary first, never empty on an ENI that exists
+	SecurityGroups  []string       // never empty on an ENI that exists
+	Instance        string         // the instance it is attached to, "" when it is Available
+	IPv4            []netip.Addr   // primary first, never empty on an ENI that exists
+	Prefixes        []netip.Prefix // /28 blocks of the vSwitch that are the ENI's besides IPv4
 	IPv6            []netip.Addr
 	Tags            map[string]string
 	CreatedAt       time.Time // UTC
@@ -67,7 +68,8 @@ type ENISpec struct {
 	VSwitchID       string
 	SecurityGroups  []string // at least one, all in the vSwitch's VPC
 	SecondaryIPv4   int      // secondary addresses to assign with the ENI, 0 to 49
-	IPv6            int      // IPv6 addresses to assign with the ENI, 0 to 10
+	Prefixes        int      // /28 prefixes to assign with the ENI, 0 to 10; not together with SecondaryIPv4
+	IPv6            int      // IPv6 addresses to assign with the ENI, 0 to MaxIPv6AtCreation
 	Type            ENIType  // "" means Secondary; Trunk is the other choice
 	Name            string
 	Description     string
@@ -75,6 +77,14 @@ type ENISpec struct {
 	DeleteOnRelease bool
 	ClientToken     string // the same token and parameters give the same ENI again; "" means no idempotency
 }
+
+// Facts of ECS's pages on IP prefixes and CreateNetworkInterface.
+const (
+	PrefixBits        = 28 // of an IPv4 prefix of an ENI, whose first address is a multiple of PrefixSize
+	PrefixSize        = 16 // addresses of one; all of them can be used, and it takes one place of InstanceType.IPv4PerENI
+	MaxPrefixes       = 10 // prefixes of one call
+	MaxIPv6AtCreation = 10 // IPv6 addresses that an ENI can be created with, whatever its instance will carry
+)
 
 // ENIFilter selects ENIs. The zero value selects all; several fields must all match.
 type ENIFilter struct {
@@ -112,6 +122,19 @@ func GatewayOf(cidr netip.Prefix) netip.Addr {
 	return netip.AddrFrom4([4]byte{byte(last >> 24), byte(last >> 16), byte(last >> 8), byte(last)})
 }
 
+// Gateway6 is the vSwitch's router address in IPv6, the third last one as in IPv4; the zero Addr without IPv6.
+func (v VSwitch) Gateway6() netip.Addr {
+	cidr := v.IPv6CIDR
+	if !cidr.IsValid() || !cidr.Addr().Is6() || cidr.Bits() > 125 {
+		return netip.Addr{}
+	}
+	last := cidr.Masked().Addr().As16()
+	for bit := cidr.Bits(); bit < 128; bit++ {
+		last[bit/8] |= 0x80 >> (bit % 8)
+	}
+	return netip.AddrFrom16(last).Prev().Prev()
+}
+
 // VPC is a virtual private cloud.
 type VPC struct {
 	ID   string
@@ -145,7 +168,7 @@ type Instance struct {
 type InstanceType struct {
 	ID          string
 	ENIs        int // adapters, the primary one included
-	IPv4PerENI  int // private IPv4 addresses an adapter, the primary one included
+	IPv4PerENI  int // private IPv4 addresses an adapter, the primary one included; a prefix counts as one
 	IPv6PerENI  int
 	TrunkENIs   int // adapters that may be trunks' members (EniTotalQuantity less ENIs); 0 means no trunk
 	CPU         int

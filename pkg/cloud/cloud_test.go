@@ -33,6 +33,19 @@ func TestGatewayIsTheThirdLastAddress(t *testing.T) {
 	}
 }
 
+func TestIPv6GatewayIsTheThirdLastAddress(t *testing.T) {
+	t.Parallel()
+	vswitch := cloud.VSwitch{IPv6CIDR: netip.MustParsePrefix("2001:db8:0:16::/64")}
+	if got := vswitch.Gateway6().String(); got != "2001:db8:0:16:ffff:ffff:ffff:fffd" {
+		t.Errorf("gateway of %s is %s", vswitch.IPv6CIDR, got)
+	}
+	for _, cidr := range []netip.Prefix{{}, netip.MustParsePrefix("10.0.16.0/24"), netip.MustParsePrefix("2001:db8::/126")} {
+		if got := (cloud.VSwitch{IPv6CIDR: cidr}).Gateway6(); got.IsValid() {
+			t.Errorf("gateway of %s is %s, want none", cidr, got)
+		}
+	}
+}
+
 func TestSecretShowsInNoOutput(t *testing.T) {
 	t.Parallel()
 	const text = "a-secret-that-nobody-may-see"

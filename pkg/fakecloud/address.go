@@ -22,12 +22,19 @@ func (s *state) viewVSwitch(v *vswitchRecord) cloud.VSwitch {
 	return view
 }
 
+// usedIPv4 is the addresses on the vSwitch's ENIs, those of prefixes included.
 func (s *state) usedIPv4(vswitch string) map[netip.Addr]bool {
 	used := map[netip.Addr]bool{}
 	for _, e := range s.ENIs {
-		if e.VSwitchID == vswitch {
-			for _, a := range e.IPv4 {
-				used[a.Addr] = true
+		if e.VSwitchID != vswitch {
+			continue
+		}
+		for _, a := range e.IPv4 {
+			used[a.Addr] = true
+		}
+		for _, p := range e.Prefixes {
+			for a := p.Addr(); p.Contains(a); a = a.Next() {
+				used[a] = true
 			}
 		}
 	}
@@ -64,8 +71,8 @@ func (v *vswitchRecord) assignable(a netip.Addr) bool {
 	return offset >= reservedHead && offset < size-reservedTail
 }
 
-// pickIPv4 chooses n free addresses behind the vSwitch's cursor, all or none, and none of except. An address that was given back is therefore
-// not the next one handed out, as in the service.
+// pickIPv4 chooses n free addresses behind the vSwitch's cursor, all or none, and none of except. An address that was given
+// back is therefore not the next one handed out, as in the service.
 func (s *state) pickIPv4(v *vswitchRecord, n int, except ...netip.Addr) ([]netip.Addr, error) {
 	used := s.usedIPv4(v.ID)
 	base, usable := addressNumber(v.CIDR.Addr()), uint32(1)<<(32-v.CIDR.Bits())-reservedHead-reservedTail

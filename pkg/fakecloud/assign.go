@@ -23,17 +23,13 @@ func (s *Session) AssignIPv4(ctx context.Context, eniID string, count int, clien
 
 // AssignIPv4From is AssignIPv4 with addresses of the caller's choice.
 func (s *Session) AssignIPv4From(ctx context.Context, r AssignRequest) ([]netip.Addr, error) {
-	return s.assign(ctx, "ecs:AssignPrivateIpAddresses", r, func(t *tx, e *eniRecord) ([]netip.Addr, error) {
-		v, limit := t.VSwitches[e.VSwitchID], 50
-		if e.Status == cloud.ENIInUse {
-			limit = t.Instances[e.Instance].kind().IPv4PerENI
-		}
-		chosen := r.Addresses
+	return assign(ctx, s, "ecs:AssignPrivateIpAddresses", r, r, func(t *tx, e *eniRecord) ([]netip.Addr, error) {
+		v, chosen := t.VSwitches[e.VSwitchID], r.Addresses
 		if err := t.checkIPv4(v, chosen); err != nil {
 			return nil, err
 		}
-		if want := max(r.Count, len(chosen)); len(e.IPv4)+want > limit {
-			return nil, fail("InvalidOperation.Ipv4CountExceeded", "The ENI has %d private IPv4 addresses, %d more exceed its limit of %d.", len(e.IPv4), want, limit)
+		if err := t.checkPlaces(e, max(r.Count, len(chosen))); err != nil {
+			return nil, err
 		}
 		if len(chosen) == 0 {
 			var err error
@@ -49,7 +45,7 @@ func (s *Session) AssignIPv4From(ctx context.Context, r AssignRequest) ([]netip.
 
 // AssignIPv6 gives an ENI IPv6 addresses, all or none.
 func (s *Session) AssignIPv6(ctx context.Context, r AssignRequest) ([]netip.Addr, error) {
-	return s.assign(ctx, "ecs:AssignIpv6Addresses", r, func(t *tx, e *eniRecord) ([]netip.Addr, error) {
+	return assign(ctx, s, "ecs:AssignIpv6Addresses", r, r, func(t *tx, e *eniRecord) ([]netip.Addr, error) {
 		v, limit := t.VSwitches[e.VSwitchID], 10
 		if e.Status == cloud.ENIInUse {
 			limit = t.Instances[e.Instance].kind().IPv6PerENI
@@ -72,11 +68,12 @@ func (s *Session) AssignIPv6(ctx context.Context, r AssignRequest) ([]netip.Addr
 	})
 }
 
-func (s *Session) assign(ctx context.Context, action string, r AssignRequest, choose func(*tx, *eniRecord) ([]netip.Addr, error)) ([]netip.Addr, error) {
-	var assigned []netip.Addr
+// assign is what all ways to assign have in common. whole is what a ClientToken stands for.
+func assign[T any](ctx context.Context, s *Session, action string, r AssignRequest, whole any, choose func(*tx, *eniRecord) ([]T, error)) ([]T, error) {
+	var assigned []T
 	c := call{action: action, subject: r.ENI, write: true, resources: []string{"eni/" + r.ENI}}
 	err := s.do(ctx, c, func(t *tx) error {
-		return t.once(action, r.ClientToken, r, &assigned, func() error {
+		return t.once(action, r.ClientToken, whole, &assigned, func() error {
 			e, err := t.eni(r.ENI)
 			if err != nil {
 				return err
@@ -163,7 +160,7 @@ func (s *Session) ModifyENIAttribute(ctx context.Context, eniID string, change E
 			return err
 		}
 		joins := slices.DeleteFunc(slices.Clone(change.SecurityGroups), func(id string) bool { return slices.Contains(e.SecurityGroups, id) })
-		if err := t.checkRoom(joins, 1, len(e.IPv4)+len(e.IPv6)); err != nil {
+		if err := t.checkRoom(joins, 1, e.places()+len(e.IPv6)); err != nil {
 			return err
 		}
 		if len(change.SecurityGroups) > 0 {

@@ -70,8 +70,8 @@ func (t *tx) checkAttach(e *eniRecord, i *instanceRecord) error {
 		return fail("InvalidOperation.VpcMismatch", "The ENI and the instance are not in the same VPC.")
 	case v.ZoneID != i.ZoneID:
 		return fail("InvalidOperation.AvailabilityZoneMismatch", "The ENI is in zone %s, the instance in zone %s.", v.ZoneID, i.ZoneID)
-	case len(e.IPv4) > kind.IPv4PerENI:
-		return fail("InvalidOperation.Ipv4CountExceeded", "The ENI has %d private IPv4 addresses, instance type %s takes %d.", len(e.IPv4), i.Type, kind.IPv4PerENI)
+	case e.places() > kind.IPv4PerENI:
+		return fail("InvalidOperation.Ipv4CountExceeded", "The ENI has %d private IPv4 addresses, instance type %s takes %d.", e.places(), i.Type, kind.IPv4PerENI)
 	case len(e.IPv6) > kind.IPv6PerENI:
 		return fail("InvalidOperation.Ipv6CountExceeded", "The ENI has %d IPv6 addresses, instance type %s takes %d.", len(e.IPv6), i.Type, kind.IPv6PerENI)
 	}

@@ -33,7 +33,7 @@ func (s *state) viewENI(e *eniRecord) ENIView {
 	view := ENIView{Trunk: e.Trunk, VLAN: e.VLAN, Attached: e.Attached, ENI: cloud.ENI{
 		ID: e.ID, Name: e.Name, Description: e.Description, Status: e.Status, Type: e.Type, MAC: e.MAC,
 		ZoneID: v.ZoneID, VPCID: v.VPCID, VSwitchID: e.VSwitchID, SecurityGroups: slices.Clone(e.SecurityGroups), Instance: e.Instance,
-		IPv4: addresses(e.IPv4), IPv6: addresses(e.IPv6), Tags: maps.Clone(e.Tags), CreatedAt: e.Created, DeleteOnRelease: e.DeleteOnRelease,
+		IPv4: addresses(e.IPv4), IPv6: addresses(e.IPv6), Prefixes: slices.Clone(e.Prefixes), Tags: maps.Clone(e.Tags), CreatedAt: e.Created, DeleteOnRelease: e.DeleteOnRelease,
 	}}
 	if e.Type != cloud.ENITrunk {
 		return view
@@ -81,18 +81,22 @@ func (t *tx) createENI(r ENIRequest) (*eniRecord, error) {
 	if err != nil {
 		return nil, err
 	}
+	blocks, err := t.pickPrefixes(v, r.Prefixes, v4)
+	if err != nil {
+		return nil, err
+	}
 	v6 := r.IPv6Addresses
 	if len(v6) == 0 {
 		if v6, err = t.pickIPv6(v, r.IPv6); err != nil {
 			return nil, err
 		}
 	}
-	if err := t.checkRoom(r.SecurityGroups, 1, len(v4)+len(v6)); err != nil {
+	if err := t.checkRoom(r.SecurityGroups, 1, len(v4)+len(blocks)+len(v6)); err != nil {
 		return nil, err
 	}
 	e := &eniRecord{
 		ID: t.newID("eni"), Name: r.Name, Description: r.Description, Status: cloud.ENIAvailable, Type: cloud.ENISecondary, MAC: t.newMAC(),
-		VSwitchID: v.ID, SecurityGroups: slices.Clone(r.SecurityGroups), IPv4: stamped(v4, t.now), IPv6: stamped(v6, t.now),
+		VSwitchID: v.ID, SecurityGroups: slices.Clone(r.SecurityGroups), IPv4: stamped(v4, t.now), IPv6: stamped(v6, t.now), Prefixes: blocks,
 		Tags: maps.Clone(r.Tags), DeleteOnRelease: r.DeleteOnRelease, Created: t.now.Truncate(time.Second),
 	}
 	if r.Type != "" {
@@ -116,7 +120,11 @@ func (t *tx) checkENIRequest(r ENIRequest) (*vswitchRecord, error) {
 		return nil, fail("InvalidParameter", "The specified parameter \"SecondaryPrivateIpAddressCount\" is not valid.")
 	case r.SecondaryIPv4 > 0 && len(r.SecondaryIPs) > 0:
 		return nil, fail("InvalidParameter.Conflict", "PrivateIpAddress and SecondaryPrivateIpAddressCount exclude each other.")
-	case r.IPv6 < 0 || r.IPv6 > 10 || len(r.IPv6Addresses) > 10:
+	case r.Prefixes < 0 || r.Prefixes > cloud.MaxPrefixes:
+		return nil, fail("InvalidParameter", "The specified parameter \"Ipv4PrefixCount\" is not valid.")
+	case r.Prefixes > 0 && (r.SecondaryIPv4 > 0 || len(r.SecondaryIPs) > 0):
+		return nil, fail("InvalidParameter.Conflict", "Ipv4PrefixCount excludes PrivateIpAddress and SecondaryPrivateIpAddressCount.")
+	case r.IPv6 < 0 || r.IPv6 > cloud.MaxIPv6AtCreation || len(r.IPv6Addresses) > 10:
 		return nil, fail("InvalidParameter", "The specified parameter \"Ipv6AddressCount\" is not valid.")
 	case r.IPv6 > 0 && len(r.IPv6Addresses) > 0:
 		return nil, fail("InvalidParameter.Conflict", "Ipv6Address and Ipv6AddressCount exclude each other.")

@@ -166,7 +166,7 @@ func (s *state) network() Network {
 		}
 		n.Ports = append(n.Ports, Port{
 			ENI: e.ID, MAC: e.MAC, Primary: e.Type == cloud.ENIPrimary, NetNS: i.NetNS, VSwitch: e.VSwitchID,
-			IPv4: addresses(e.IPv4), IPv6: addresses(e.IPv6), SecurityGroups: slices.Clone(e.SecurityGroups),
+			IPv4: addresses(e.IPv4), IPv6: addresses(e.IPv6), Prefixes: slices.Clone(e.Prefixes), SecurityGroups: slices.Clone(e.SecurityGroups),
 		})
 	}
 	for _, name := range sorted(s.LAN) {

@@ -76,7 +76,7 @@ func (t *tx) checkRoom(ids []string, enis, addresses int) error {
 			case enterprise:
 				used++
 			default:
-				used += len(e.IPv4) + len(e.IPv6)
+				used += e.places() + len(e.IPv6)
 			}
 		}
 		if more > 0 && used+more > limit {
@@ -88,18 +88,27 @@ func (t *tx) checkRoom(ids []string, enis, addresses int) error {
 
 // groups are the security groups as the fabric enforces them.
 func (s *state) groups() []SecurityGroup {
-	members := map[string][]netip.Addr{}
+	members := map[string][]netip.Prefix{}
 	for _, e := range s.ENIs {
 		for _, g := range e.SecurityGroups {
-			members[g] = append(members[g], addresses(e.IPv4)...)
+			members[g] = append(members[g], e.networks()...)
 		}
 	}
 	var all []SecurityGroup
 	for _, id := range sorted(s.SecurityGroups) {
-		slices.SortFunc(members[id], netip.Addr.Compare)
+		slices.SortFunc(members[id], netip.Prefix.Compare)
 		rules := append(innerRules(s.SecurityGroups[id]), s.Rules[id]...)
 		sortRules(rules)
 		all = append(all, SecurityGroup{ID: id, Type: s.SecurityGroups[id].Type, Members: slices.Compact(members[id]), Rules: rules})
+	}
+	return all
+}
+
+// networks is all that is the ENI's: addresses of both families and prefixes.
+func (e *eniRecord) networks() []netip.Prefix {
+	all := slices.Clone(e.Prefixes)
+	for _, a := range slices.Concat(addresses(e.IPv4), addresses(e.IPv6)) {
+		all = append(all, netip.PrefixFrom(a, a.BitLen()))
 	}
 	return all
 }

@@ -101,7 +101,7 @@ type Network struct {
 type SecurityGroup struct {
 	ID      string
 	Type    cloud.SecurityGroupType // what happens to packets on the way out that no rule decides; "" is normal
-	Members []netip.Addr            // IPv4 addresses of its ENIs, sorted
+	Members []netip.Prefix          // addresses and prefixes of its ENIs, sorted; an address has all its bits
 	Rules   []cloud.SecurityRule    // with the group's inner access
 }
 
@@ -112,8 +112,10 @@ type Port struct {
 	Primary bool
 	NetNS   string // path of the instance's network namespace
 	VSwitch string
-	IPv4    []netip.Addr // primary first: the only sources the VPC accepts from this port
-	IPv6    []netip.Addr
+
+	IPv4     []netip.Addr   // primary first; these, Prefixes and IPv6 are the only sources the VPC accepts from this port
+	Prefixes []netip.Prefix // IPv4
+	IPv6     []netip.Addr
 
 	SecurityGroups []string // whose rules hold here; none lets everything through
 }

@@ -88,6 +88,7 @@ type eniRecord struct {
 	Trunk                 string // the trunk ENI that a member hangs below
 	VLAN                  int    // of a member
 	IPv4, IPv6            []addressRecord
+	Prefixes              []netip.Prefix  // /28, besides IPv4
 	Left                  []addressRecord // unassigned ones; At is when. The metadata service shows them a while longer
 	Tags                  map[string]string
 	DeleteOnRelease       bool

@@ -22,6 +22,8 @@ type API interface {
 	ModifyENI(ctx context.Context, eniID string, securityGroups []string) error
 	AssignIPv4(ctx context.Context, eniID string, count int, clientToken string) ([]netip.Addr, error)
 	UnassignIPv4(ctx context.Context, eniID string, addrs []netip.Addr) error
+	AssignPrefixes(ctx context.Context, eniID string, count int, clientToken string) ([]netip.Prefix, error)
+	UnassignPrefixes(ctx context.Context, eniID string, prefixes []netip.Prefix) error
 
 	DescribeVSwitches(ctx context.Context, ids []string, vpcID string) ([]cloud.VSwitch, error)
 	DescribeVPCs(ctx context.Context, ids []string) ([]cloud.VPC, error)
@@ -75,9 +77,12 @@ type Fixture struct {
 	Wide           string         // a vSwitch with room for Quota ENIs
 	Narrow         string         // a /29 vSwitch in Wide's zone, with nothing in it
 	Far            string         // a vSwitch in another zone
+	Small          string         // a /26 vSwitch in Wide's zone, with nothing in it: 60 addresses, two whole /28 among them
+	Dual           string         // a vSwitch in Wide's zone that has IPv6; the others have none
 	SecurityGroups []string       // two in the VPC, of type normal
 	Enterprise     string         // a third one, of type enterprise, without rules
 	Instance       cloud.Instance // in Wide's zone, Running, with only its primary ENI; its type is among InstanceTypes
+	SmallInstance  cloud.Instance // a second one there, of a type that takes fewer IPv6 addresses on an ENI than one can be created with
 	Quota          int            // ENIs the account may have, more than one page of them (500)
 	Cluster        cloud.Cluster  // the one registered cluster, with every field set
 	Line           Line
@@ -94,6 +99,12 @@ func Run(t *testing.T, open func(t *testing.T) Fixture) {
 		{"ModifyENIReplacesGroups", eniGroups},
 		{"AddressesAreAssignedAndUnassigned", addressLife},
 		{"UnassignIsAllOrNothing", unassignAllOrNothing},
+		{"PrefixesAreAssignedAndUnassigned", prefixLife},
+		{"PrefixTakesOnePlace", prefixPlaces},
+		{"ScatteredAddressesMakeNoPrefix", prefixFragments},
+		{"PrefixesAreForTheTerwayPolicy", prefixRights},
+		{"IPv6ComesWithTheENI", ipv6AtCreation},
+		{"IPv6Quotas", ipv6Quotas},
 		{"StatesThatConflict", conflicts},
 		{"WrongIDs", wrongIDs},
 		{"WrongPlace", wrongPlace},

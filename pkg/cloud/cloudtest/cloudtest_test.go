@@ -35,6 +35,8 @@ func newWorld(t *testing.T) (*fakecloud.World, fakecloud.BootstrapResult, cloudt
 		VSwitches: []fakecloud.VSwitchSpec{
 			{ID: "vsw-wide", Zone: region + "-i", CIDR: netip.MustParsePrefix("10.0.16.0/20")},
 			{ID: "vsw-narrow", Zone: region + "-i", CIDR: netip.MustParsePrefix("10.0.1.0/29")},
+			{ID: "vsw-small", Zone: region + "-i", CIDR: netip.MustParsePrefix("10.0.1.64/26")},
+			{ID: "vsw-dual", Zone: region + "-i", CIDR: netip.MustParsePrefix("10.0.3.0/24"), IPv6CIDR: netip.MustParsePrefix("2001:db8:3::/64")},
 			{ID: "vsw-far", Zone: region + "-j", CIDR: netip.MustParsePrefix("10.0.2.0/24")},
 		},
 		PodVSwitches: []string{"vsw-narrow", "vsw-wide"}, ServiceCIDR: netip.MustParsePrefix("10.96.0.0/16"), Routing: fakecloud.RoutingBGP,
@@ -43,6 +45,8 @@ func newWorld(t *testing.T) (*fakecloud.World, fakecloud.BootstrapResult, cloudt
 	must(t, world.AddSecurityGroup(cloud.SecurityGroup{ID: groupTwo, Name: "two"}))
 	must(t, world.AddSecurityGroup(cloud.SecurityGroup{ID: groupThree, Name: "three", Type: cloud.SecurityGroupEnterprise}))
 	instance, _, err := world.AddInstance(fakecloud.InstanceSpec{Name: "node-1", Type: "ecs.g7.xlarge", VSwitchID: "vsw-wide"})
+	must(t, err)
+	small, _, err := world.AddInstance(fakecloud.InstanceSpec{Name: "node-2", Type: "ecs.g7.large", VSwitchID: "vsw-wide"})
 	must(t, err)
 	root := world.Session(made.AccountKey)
 	return world, made, cloudtest.Fixture{
@@ -58,8 +62,8 @@ func newWorld(t *testing.T) (*fakecloud.World, fakecloud.BootstrapResult, cloudt
 			must(t, world.Session(made.AccountKey).UpdateAccessKey(t.Context(), user, keyID, "Inactive"))
 		},
 		Settle: func() { clock.Advance(delay) },
-		Region: region, VPC: made.VPC, Wide: "vsw-wide", Narrow: "vsw-narrow", Far: "vsw-far",
-		SecurityGroups: []string{made.SecurityGroup.ID, groupTwo}, Enterprise: groupThree, Instance: instance, Quota: eniQuota, Cluster: made.Cluster,
+		Region: region, VPC: made.VPC, Wide: "vsw-wide", Narrow: "vsw-narrow", Far: "vsw-far", Small: "vsw-small", Dual: "vsw-dual",
+		SecurityGroups: []string{made.SecurityGroup.ID, groupTwo}, Enterprise: groupThree, Instance: instance, SmallInstance: small, Quota: eniQuota, Cluster: made.Cluster,
 		Line: newLine(t, world, made.VPC, groupTwo),
 	}
 }

@@ -1,6 +1,7 @@
 package openapi
 
 import (
+	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
@@ -18,7 +19,7 @@ func createdENI(r *ecs.CreateNetworkInterfaceResponse, deleteOnRelease bool) clo
 		Status: cloud.ENIStatus(r.Status), Type: cloud.ENIType(r.Type), MAC: strings.ToLower(r.MacAddress),
 		ZoneID: r.ZoneId, VPCID: r.VpcId, VSwitchID: r.VSwitchId, SecurityGroups: r.SecurityGroupIds.SecurityGroupId,
 		IPv4: primaryFirst(r.PrivateIpAddress, r.PrivateIpSets.PrivateIpSet), IPv6: ipv6(r.Ipv6Sets.Ipv6Set),
-		Tags: tags(r.Tags.Tag), DeleteOnRelease: deleteOnRelease,
+		Prefixes: prefixSets(r.Ipv4PrefixSets.Ipv4PrefixSet), Tags: tags(r.Tags.Tag), DeleteOnRelease: deleteOnRelease,
 	}
 }
 
@@ -33,7 +34,7 @@ func describedENI(s ecs.NetworkInterfaceSet) cloud.ENI {
 		Status: cloud.ENIStatus(s.Status), Type: cloud.ENIType(s.Type), MAC: strings.ToLower(s.MacAddress),
 		ZoneID: s.ZoneId, VPCID: s.VpcId, VSwitchID: s.VSwitchId, SecurityGroups: s.SecurityGroupIds.SecurityGroupId,
 		Instance: instance, IPv4: primaryFirst(s.PrivateIpAddress, s.PrivateIpSets.PrivateIpSet), IPv6: ipv6(s.Ipv6Sets.Ipv6Set),
-		Tags: tags(s.Tags.Tag), CreatedAt: created.UTC(), DeleteOnRelease: s.DeleteOnRelease,
+		Prefixes: prefixSets(s.Ipv4PrefixSets.Ipv4PrefixSet), Tags: tags(s.Tags.Tag), CreatedAt: created.UTC(), DeleteOnRelease: s.DeleteOnRelease,
 	}
 }
 
@@ -54,11 +55,38 @@ func primaryFirst(primary string, sets []ecs.PrivateIpSet) []netip.Addr {
 }
 
 func ipv6(sets []ecs.Ipv6Set) []netip.Addr {
-	texts := make([]string, len(sets))
+	list := make([]string, len(sets))
 	for i, set := range sets {
-		texts[i] = set.Ipv6Address
+		list[i] = set.Ipv6Address
 	}
-	return addresses(texts)
+	return addresses(list)
+}
+
+func prefixSets(sets []ecs.Ipv4PrefixSet) []netip.Prefix {
+	blocks := make([]string, len(sets))
+	for i, set := range sets {
+		blocks[i] = set.Ipv4Prefix
+	}
+	return prefixes(blocks)
+}
+
+// prefixes parses what is a CIDR.
+func prefixes(blocks []string) []netip.Prefix {
+	var list []netip.Prefix
+	for _, block := range blocks {
+		if p := prefix(block); p.IsValid() {
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
+func texts[T fmt.Stringer](values []T) []string {
+	list := make([]string, len(values))
+	for i, value := range values {
+		list[i] = value.String()
+	}
+	return list
 }
 
 // addresses parses what is an address; the service leaves fields empty that do not apply.

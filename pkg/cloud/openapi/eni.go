@@ -2,7 +2,6 @@ package openapi
 
 import (
 	"context"
-	"net/netip"
 	"slices"
 	"strings"
 
@@ -28,6 +27,9 @@ func (c *Client) CreateENI(ctx context.Context, spec cloud.ENISpec) (cloud.ENI, 
 	request.ClientToken = spec.ClientToken
 	if spec.SecondaryIPv4 > 0 {
 		request.SecondaryPrivateIpAddressCount = requests.NewInteger(spec.SecondaryIPv4)
+	}
+	if spec.Prefixes > 0 {
+		request.Ipv4PrefixCount = requests.NewInteger(spec.Prefixes)
 	}
 	if spec.IPv6 > 0 {
 		request.Ipv6AddressCount = requests.NewInteger(spec.IPv6)
@@ -113,38 +115,4 @@ func (c *Client) ModifyENI(ctx context.Context, eniID string, securityGroups []s
 	request.SecurityGroupId = listOf(securityGroups)
 	what := call{op: "ModifyNetworkInterfaceAttribute", resource: eniID, effect: repeat} // the groups are replaced: twice is once
 	return c.do(ctx, what, request, ecs.CreateModifyNetworkInterfaceAttributeResponse())
-}
-
-// AssignIPv4 adds count secondary addresses to an ENI and returns them (AssignPrivateIpAddresses). With a clientToken
-// the call may be repeated; without one, a call whose answer was lost is not.
-func (c *Client) AssignIPv4(ctx context.Context, eniID string, count int, clientToken string) ([]netip.Addr, error) {
-	request, response := ecs.CreateAssignPrivateIpAddressesRequest(), ecs.CreateAssignPrivateIpAddressesResponse()
-	request.NetworkInterfaceId = eniID
-	request.SecondaryPrivateIpAddressCount = requests.NewInteger(count)
-	request.ClientToken = clientToken
-	what := call{op: "AssignPrivateIpAddresses", resource: "to " + eniID, effect: repeatWith(clientToken)}
-	if err := c.do(ctx, what, request, response); err != nil {
-		return nil, err
-	}
-	return addresses(response.AssignedPrivateIpAddressesSet.PrivateIpSet.PrivateIpAddress), nil
-}
-
-// UnassignIPv4 takes secondary addresses from an ENI, all or none (UnassignPrivateIpAddresses).
-func (c *Client) UnassignIPv4(ctx context.Context, eniID string, addrs []netip.Addr) error {
-	request := ecs.CreateUnassignPrivateIpAddressesRequest()
-	request.NetworkInterfaceId = eniID
-	texts := make([]string, len(addrs))
-	for i, addr := range addrs {
-		texts[i] = addr.String()
-	}
-	request.PrivateIpAddress = listOf(texts)
-	what := call{op: "UnassignPrivateIpAddresses", resource: "from " + eniID}
-	return c.do(ctx, what, request, ecs.CreateUnassignPrivateIpAddressesResponse())
-}
-
-func repeatWith(clientToken string) effect {
-	if clientToken == "" {
-		return once
-	}
-	return repeat
 }

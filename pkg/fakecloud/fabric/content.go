@@ -29,6 +29,7 @@ var (
 	// eniHop is the next hop of every assigned address. Each port has a permanent neighbour of that address, the ENI's
 	// MAC: the router never asks for an address that the instance's kernel does not own, such as a pod's.
 	eniHop     = netip.AddrFrom4([4]byte{169, 254, 0, 1})
+	eniHop6    = netip.MustParseAddr("fe80::1")
 	uplinkVPC4 = netip.PrefixFrom(netip.AddrFrom4([4]byte{169, 254, 255, 1}), 30)
 	uplinkDC4  = netip.PrefixFrom(netip.AddrFrom4([4]byte{169, 254, 255, 2}), 30)
 )
@@ -44,17 +45,18 @@ type content struct {
 	spare         string // a veth that another router's cable made; not ours to delete
 }
 
-// cable is a veth pair between a router and another namespace. All but sources is fixed when it is made: a cable that
+// cable is a veth pair between a router and another namespace. All but sources and gateway6 is fixed when it is made: a cable that
 // shall differ is made anew.
 type cable struct {
-	subject string       // what it is for: an ENI's ID, a LAN node
-	near    string       // the router's link, named after subject
-	mac     string       // of the router's link, "" lets the kernel choose
-	address netip.Prefix // of the router's link, the zero Prefix for none
-	bridged bool         // the router's link is a port of the LAN's bridge
-	far     end
-	guarded bool         // only sources may come in
-	sources []netip.Addr // changes while the cable lives
+	subject  string       // what it is for: an ENI's ID, a LAN node
+	near     string       // the router's link, named after subject
+	mac      string       // of the router's link, "" lets the kernel choose
+	address  netip.Prefix // of the router's link, the zero Prefix for none
+	bridged  bool         // the router's link is a port of the LAN's bridge
+	far      end
+	guarded  bool           // only sources may come in
+	sources  []netip.Prefix // changes while the cable lives, as does gateway6
+	gateway6 netip.Addr     // of the router's link, the zero Addr when none of the sources is IPv6
 }
 
 // end is a cable's side in the other namespace.
@@ -108,8 +110,12 @@ func vpcContent(network fakecloud.Network, dcNetNS string) (content, error) {
 			continue
 		}
 		want.cables = append(want.cables, c)
-		for _, addr := range port.IPv4 {
-			want.routes = append(want.routes, route{host(addr), eniHop, c.near})
+		for _, dst := range c.sources {
+			hop := eniHop
+			if dst.Addr().Is6() {
+				hop = eniHop6
+			}
+			want.routes = append(want.routes, route{dst, hop, c.near})
 		}
 	}
 	if dcNetNS != "" {
@@ -131,7 +137,15 @@ func portCable(port fakecloud.Port, vswitch cloud.VSwitch) (cable, error) {
 		mac:     gatewayMAC,
 		far:     end{netns: port.NetNS, mac: port.MAC},
 		guarded: true,
-		sources: port.IPv4,
+	}
+	for _, addr := range slices.Concat(port.IPv4, port.IPv6) {
+		c.sources = append(c.sources, host(addr))
+	}
+	c.sources = append(c.sources, port.Prefixes...)
+	if len(port.IPv6) > 0 {
+		if c.gateway6 = vswitch.Gateway6(); !c.gateway6.IsValid() {
+			return cable{}, fmt.Errorf("port %s: it has IPv6 addresses, vSwitch %q has no IPv6 gateway", port.ENI, port.VSwitch)
+		}
 	}
 	if !port.Primary {
 		return c, nil

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	mathbits "math/bits"
 	"net/netip"
 	"slices"
 	"strings"
@@ -14,9 +15,11 @@ import (
 
 // What a port's clsact qdisc holds on ingress, in this order.
 const (
-	prioSources = 1 // IPv4: one filter a source, which passes
-	prioARP     = 2 // ARP passes
-	prioRest    = 9 // everything else goes to voidLink, and is counted
+	prioSources  = 1 // IPv4: one filter a source, which passes
+	prioARP      = 2 // ARP passes
+	prioSources6 = 3 // IPv6: as prioSources
+	prioLocal6   = 4 // IPv6 of the link itself passes, where there is IPv6: neighbour discovery, which is not forwarded
+	prioRest     = 9 // everything else goes to voidLink, and is counted
 )
 
 // voidLink is a bridge without ports, where packets end. Redirecting to it (act_mirred) does what act_gact's drop would:
@@ -60,7 +63,7 @@ func (r *router) guard(cables []cable, links map[string]netlink.Link) error {
 	return errors.Join(errs...)
 }
 
-func (r *router) setSources(link netlink.Link, want []netip.Addr) error {
+func (r *router) setSources(link netlink.Link, want []netip.Prefix) error {
 	have, err := r.sources(link)
 	if err != nil {
 		return err
@@ -78,7 +81,7 @@ func (r *router) setSources(link netlink.Link, want []netip.Addr) error {
 		if _, there := have[source]; there {
 			continue
 		}
-		if err := r.FilterAdd(match(link.Attrs().Index, prioSources, unix.ETH_P_IP, sourceIs(source))); err != nil {
+		if err := r.FilterAdd(pass(link.Attrs().Index, source)); err != nil {
 			return fmt.Errorf("accept %s: %w", source, err)
 		}
 		r.log.Info("accepted source", "address", source, "link", link.Attrs().Name)
@@ -87,31 +90,64 @@ func (r *router) setSources(link netlink.Link, want []netip.Addr) error {
 }
 
 // sources are the filters that let packets in, by the source they are for.
-func (r *router) sources(link netlink.Link) (map[netip.Addr]netlink.Filter, error) {
+func (r *router) sources(link netlink.Link) (map[netip.Prefix]netlink.Filter, error) {
 	filters, err := r.ingress(link)
 	if err != nil {
 		return nil, err
 	}
-	found := map[netip.Addr]netlink.Filter{}
+	found := map[netip.Prefix]netlink.Filter{}
 	for _, filter := range filters {
 		u32, ok := filter.(*netlink.U32)
-		if !ok || u32.Priority != prioSources || u32.Sel == nil || len(u32.Sel.Keys) != 1 {
+		if !ok || u32.Priority != prioSources && u32.Priority != prioSources6 || u32.Sel == nil || len(u32.Sel.Keys) == 0 {
 			continue
 		}
-		var addr [4]byte
-		binary.BigEndian.PutUint32(addr[:], u32.Sel.Keys[0].Val)
-		found[netip.AddrFrom4(addr)] = filter
+		found[sourceOf(u32)] = filter
 	}
 	return found, nil
 }
 
-// sourceIs matches IPv4 packets from addr; the source is 12 bytes into the header.
-func sourceIs(addr netip.Addr) *netlink.TcU32Sel {
-	bytes := addr.As4()
-	return &netlink.TcU32Sel{
-		Flags: 1, // TC_U32_TERMINAL
-		Keys:  []netlink.TcU32Key{{Mask: 0xffffffff, Val: binary.BigEndian.Uint32(bytes[:]), Off: 12}},
+// pass is the filter that lets packets in from source.
+func pass(index int, source netip.Prefix) *netlink.U32 {
+	if source.Addr().Is4() {
+		return match(index, prioSources, unix.ETH_P_IP, sourceIs(source))
 	}
+	return match(index, prioSources6, unix.ETH_P_IPV6, sourceIs(source))
+}
+
+// Where a header has its source.
+const (
+	sourceAt4 = 12
+	sourceAt6 = 8
+)
+
+// sourceIs matches packets from source, word by word of the address as far as it is long.
+func sourceIs(source netip.Prefix) *netlink.TcU32Sel {
+	at, bytes := sourceAt6, source.Masked().Addr().AsSlice()
+	if source.Addr().Is4() {
+		at = sourceAt4
+	}
+	sel := &netlink.TcU32Sel{Flags: 1} // TC_U32_TERMINAL
+	for rest := source.Bits(); rest > 0; rest -= 32 {
+		word := (source.Bits() - rest) / 8
+		sel.Keys = append(sel.Keys, netlink.TcU32Key{
+			Mask: ^uint32(0) << (32 - min(rest, 32)), Val: binary.BigEndian.Uint32(bytes[word:]), Off: int32(at + word),
+		})
+	}
+	return sel
+}
+
+// sourceOf is the source that sourceIs made the filter from.
+func sourceOf(filter *netlink.U32) netip.Prefix {
+	at, bytes, bits := sourceAt6, make([]byte, 16), 0
+	if filter.Priority == prioSources {
+		at, bytes = sourceAt4, bytes[:4]
+	}
+	for _, key := range filter.Sel.Keys {
+		binary.BigEndian.PutUint32(bytes[int(key.Off)-at:], key.Val)
+		bits += mathbits.OnesCount32(key.Mask)
+	}
+	addr, _ := netip.AddrFromSlice(bytes)
+	return netip.PrefixFrom(addr, bits)
 }
 
 // match is a filter for what sel matches, nil is all. Without an action it lets the packet pass, and ends the search.
@@ -126,7 +162,7 @@ func match(index, priority int, protocol uint16, sel *netlink.TcU32Sel, actions 
 }
 
 // Drops counts, by ENI, the packets that came from it and were dropped: their source is not assigned to it, or they are
-// not IPv4. An ENI that has no link in the fabric is not in the map.
+// neither IPv4 nor, where the ENI has any, IPv6. An ENI that has no link in the fabric is not in the map.
 func (f *Fabric) Drops() (map[string]uint64, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

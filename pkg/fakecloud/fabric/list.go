@@ -56,11 +56,15 @@ func (n *netNS) ingress(link netlink.Link) ([]netlink.Filter, error) {
 // routes are the routes that a fabric made, which it marks as static.
 func (n *netNS) routes() (map[route]netlink.Route, error) {
 	filter := &netlink.Route{Table: unix.RT_TABLE_MAIN, Protocol: unix.RTPROT_STATIC}
-	list, err := complete(func() ([]netlink.Route, error) {
-		return n.RouteListFiltered(unix.AF_INET, filter, netlink.RT_FILTER_TABLE|netlink.RT_FILTER_PROTOCOL)
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list routes of %s: %w", n.path, err)
+	var list []netlink.Route
+	for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
+		some, err := complete(func() ([]netlink.Route, error) {
+			return n.RouteListFiltered(family, filter, netlink.RT_FILTER_TABLE|netlink.RT_FILTER_PROTOCOL)
+		})
+		if err != nil {
+			return nil, fmt.Errorf("list routes of %s: %w", n.path, err)
+		}
+		list = append(list, some...)
 	}
 	links, err := n.links()
 	if err != nil {

@@ -32,10 +32,10 @@ func (r *router) setRules(ctx context.Context, network fakecloud.Network) error 
 	}
 	var script strings.Builder
 	if have != "" {
-		fmt.Fprintf(&script, "delete table ip %s\n", rulesTable)
+		fmt.Fprintf(&script, "delete table inet %s\n", rulesTable)
 	}
 	if want != "" {
-		fmt.Fprintf(&script, "table ip %s {\n\tcomment \"%s\"\n%s}\n", rulesTable, digest, want)
+		fmt.Fprintf(&script, "table inet %s {\n\tcomment \"%s\"\n%s}\n", rulesTable, digest, want)
 	}
 	if _, err := r.nft(ctx, script.String(), "-f", "-"); err != nil {
 		return fmt.Errorf("enforce security groups in %s: %w", r.path, err)
@@ -46,11 +46,11 @@ func (r *router) setRules(ctx context.Context, network fakecloud.Network) error 
 
 // rulesDigest is the comment of the table that is there, "" when there is none.
 func (r *router) rulesDigest(ctx context.Context) (string, error) {
-	listed, err := r.nft(ctx, "", "-t", "list", "tables", "ip")
+	listed, err := r.nft(ctx, "", "-t", "list", "tables", "inet")
 	if err != nil || !strings.Contains(listed, rulesTable) {
 		return "", err
 	}
-	listed, err = r.nft(ctx, "", "-t", "list", "table", "ip", rulesTable)
+	listed, err = r.nft(ctx, "", "-t", "list", "table", "inet", rulesTable)
 	if err != nil {
 		return "", err
 	}

@@ -63,7 +63,7 @@ func (r *router) settle(ctx context.Context, want content) error {
 		return err
 	}
 	present, err := r.setCables(ctx, want)
-	return errors.Join(err, r.setRoutes(want.routes, present), r.guard(want.cables, present))
+	return errors.Join(err, r.setIPv6(want.cables, present), r.setRoutes(want.routes, present), r.guard(want.cables, present))
 }
 
 // setLocal puts addresses on the loopback link. Any link answers ARP for them.

@@ -92,21 +92,20 @@ func (w *rulesetWriter) chain(name string, ids []string, direction cloud.Directi
 	})
 	fmt.Fprintf(&w.bodies, "\tchain %s {\n", name)
 	for _, r := range rules {
-		match, carried := w.match(r)
-		if !carried {
-			continue
-		}
 		verdict := accept
 		if r.Policy == cloud.RuleDrop {
 			verdict = "drop"
 		}
-		fmt.Fprintf(&w.bodies, "\t\t%s%s\n", match, verdict)
+		for _, match := range w.matches(r) {
+			fmt.Fprintf(&w.bodies, "\t\t%s%s\n", match, verdict)
+		}
 	}
 	fmt.Fprintf(&w.bodies, "\t\t%s\n\t}\n", rest)
 }
 
-// match is a rule's condition, with a space behind it. An IPv6 rule is not carried: the fabric has no IPv6.
-func (w *rulesetWriter) match(r cloud.SecurityRule) (text string, carried bool) {
+// matches are a rule's conditions, each with a space behind it: one, but two for a group, which has addresses of both
+// families. One that names every IPv4 address says nothing of IPv6, and the other way round.
+func (w *rulesetWriter) matches(r cloud.SecurityRule) (texts []string) {
 	end := "saddr"
 	if r.Direction == cloud.Egress {
 		end = "daddr"
@@ -116,41 +115,59 @@ func (w *rulesetWriter) match(r cloud.SecurityRule) (text string, carried bool) 
 		if !slices.Contains(w.referred, r.SourceGroup) {
 			w.referred = append(w.referred, r.SourceGroup)
 		}
-		text = fmt.Sprintf("ip %s @%s ", end, setName(r.SourceGroup))
-	case !r.CIDR.Addr().Is4():
-		return "", false
-	case r.CIDR.Bits() > 0:
-		text = fmt.Sprintf("ip %s %s ", end, r.CIDR.Masked())
+		texts = []string{fmt.Sprintf("ip %s @%s ", end, setName(r.SourceGroup)), fmt.Sprintf("ip6 %s @%s_6 ", end, setName(r.SourceGroup))}
+	case !r.CIDR.IsValid():
+		return nil
+	case r.CIDR.Bits() == 0 && r.CIDR.Addr().Is4():
+		texts = []string{"meta nfproto ipv4 "}
+	case r.CIDR.Bits() == 0:
+		texts = []string{"meta nfproto ipv6 "}
+	case r.CIDR.Addr().Is4():
+		texts = []string{fmt.Sprintf("ip %s %s ", end, r.CIDR.Masked())}
+	default:
+		texts = []string{fmt.Sprintf("ip6 %s %s ", end, r.CIDR.Masked())}
 	}
+	for i := range texts {
+		texts[i] += protocol(r, strings.Contains(texts[i], "6 "))
+	}
+	return texts
+}
+
+// protocol is the part of a condition that says what is carried.
+func protocol(r cloud.SecurityRule, ipv6 bool) string {
 	switch {
 	case r.Protocol == "" || r.Protocol == "all":
+		return ""
+	case r.Protocol == "icmp" && ipv6:
+		return "meta l4proto icmpv6 "
 	case r.Ports == "" || r.Ports == cloud.AnyPort:
-		text += "meta l4proto " + r.Protocol + " "
-	default:
-		text += fmt.Sprintf("%s dport %s ", r.Protocol, strings.ReplaceAll(r.Ports, "/", "-"))
+		return "meta l4proto " + r.Protocol + " "
 	}
-	return text, true
+	return fmt.Sprintf("%s dport %s ", r.Protocol, strings.ReplaceAll(r.Ports, "/", "-"))
 }
 
 func setName(group string) string { return fmt.Sprintf("g_%x", sha256.Sum256([]byte(group)))[:14] }
 
 // set writes the addresses of a group. A group that does not exist has none.
 func (w *rulesetWriter) set(group string) {
-	members := slices.DeleteFunc(slices.Clone(w.groups[group].Members), func(a netip.Addr) bool { return !a.Is4() })
-	slices.SortFunc(members, netip.Addr.Compare)
-	fmt.Fprintf(&w.sets, "\tset %s {\n\t\ttype ipv4_addr\n", setName(group))
-	if len(members) > 0 {
-		fmt.Fprintf(&w.sets, "\t\telements = { %s }\n", joined(slices.Compact(members)))
+	var v4, v6 []string
+	for _, m := range slices.SortedFunc(slices.Values(w.groups[group].Members), netip.Prefix.Compare) {
+		if m.Addr().Is4() {
+			v4 = append(v4, m.String())
+			continue
+		}
+		v6 = append(v6, m.String())
 	}
-	w.sets.WriteString("\t}\n")
+	w.family(setName(group), "ipv4_addr", v4)
+	w.family(setName(group)+"_6", "ipv6_addr", v6)
 }
 
-func joined(addresses []netip.Addr) string {
-	texts := make([]string, len(addresses))
-	for i, a := range addresses {
-		texts[i] = a.String()
+func (w *rulesetWriter) family(name, kind string, members []string) {
+	fmt.Fprintf(&w.sets, "\tset %s {\n\t\ttype %s\n\t\tflags interval\n", name, kind)
+	if len(members) > 0 {
+		fmt.Fprintf(&w.sets, "\t\telements = { %s }\n", strings.Join(slices.Compact(members), ", "))
 	}
-	return strings.Join(texts, ", ")
+	w.sets.WriteString("\t}\n")
 }
 
 // text is the whole table. A port that is not in it yet, or no longer, is closed.

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -23,7 +24,10 @@ func (l *lab) group(id string, rules ...cloud.SecurityRule) {
 	for _, port := range l.network.Ports {
 		for _, name := range port.SecurityGroups {
 			if name == id {
-				g.Members = append(g.Members, port.IPv4...)
+				for _, a := range slices.Concat(port.IPv4, port.IPv6) {
+					g.Members = append(g.Members, host(a))
+				}
+				g.Members = append(g.Members, port.Prefixes...)
 			}
 		}
 	}
@@ -237,7 +241,7 @@ func TestRulesStayUntilTheyChangeAndGoWithTheGroups(t *testing.T) {
 	if l.logs.Len() > 0 {
 		t.Errorf("the same network again changed something:\n%s", l.logs)
 	}
-	l.nft("delete", "table", "ip", rulesTable)
+	l.nft("delete", "table", "inet", rulesTable)
 	mustPing(t, a, "", "10.0.2.5")
 	l.apply()
 	mustNotPing(t, a, "", "10.0.2.5")

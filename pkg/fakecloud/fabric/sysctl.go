@@ -28,7 +28,8 @@ func (r *router) setSysctls(proxyARP bool) error {
 			setSysctl("ipv4/conf/default/rp_filter", "0"),
 			setSysctl("ipv4/conf/all/send_redirects", "0"),
 			setSysctl("ipv4/conf/default/send_redirects", "0"),
-			setSysctl("ipv6/conf/all/disable_ipv6", "1"),
+			setSysctl("ipv6/conf/all/forwarding", "1"),
+			setSysctl("ipv6/conf/all/disable_ipv6", "1"), // setIPv6 enables single links
 			setSysctl("ipv6/conf/default/disable_ipv6", "1"),
 		)
 	})

@@ -33,11 +33,11 @@ func ecsActions() map[string]action {
 }
 
 func createENI(ctx context.Context, c *call) (object, error) {
-	c.refuse("Ipv4Prefix", "Ipv4PrefixCount", "Ipv6Prefix", "Ipv6PrefixCount")
+	c.refuse("Ipv4Prefix", "Ipv6Prefix", "Ipv6PrefixCount")
 	r := fakecloud.ENIRequest{
 		ENISpec: cloud.ENISpec{
 			VSwitchID: c.Get("VSwitchId"), SecurityGroups: c.list("SecurityGroupIds"), SecondaryIPv4: c.number("SecondaryPrivateIpAddressCount"),
-			IPv6: c.number("Ipv6AddressCount"), Type: cloud.ENIType(c.Get("InstanceType")), Name: c.Get("NetworkInterfaceName"),
+			Prefixes: c.number("Ipv4PrefixCount"), IPv6: c.number("Ipv6AddressCount"), Type: cloud.ENIType(c.Get("InstanceType")), Name: c.Get("NetworkInterfaceName"),
 			Description: c.Get("Description"), Tags: c.tags(), DeleteOnRelease: true, ClientToken: c.Get("ClientToken"),
 		},
 		PrimaryIPv4: c.address("PrimaryIpAddress"), SecondaryIPs: c.addresses("PrivateIpAddress"), IPv6Addresses: c.addresses("Ipv6Address"),
@@ -68,7 +68,8 @@ func (c *call) eniObject(e cloud.ENI) object {
 		"MacAddress": e.MAC, "ZoneId": e.ZoneID, "VpcId": e.VPCID, "VSwitchId": e.VSwitchID, "OwnerId": c.world.Account(),
 		"ResourceGroupId": "", "ServiceID": 0, "ServiceManaged": false, "SourceDestCheck": false, "PrivateIpAddress": e.Primary().String(),
 		"PrivateIpSets": privateIPs(e), "Ipv6Sets": ipv6s(e),
-		"Ipv4PrefixSets": object{"Ipv4PrefixSet": []object{}}, "Ipv6PrefixSets": object{"Ipv6PrefixSet": []object{}},
+		"Ipv4PrefixSets":   object{"Ipv4PrefixSet": each(e.Prefixes, func(p netip.Prefix) object { return object{"Ipv4Prefix": p.String()} })},
+		"Ipv6PrefixSets":   object{"Ipv6PrefixSet": []object{}},
 		"SecurityGroupIds": object{"SecurityGroupId": each(e.SecurityGroups, same)}, "Tags": object{"Tag": tagObjects(e.Tags)},
 	}
 }
@@ -185,7 +186,10 @@ func modifyENI(ctx context.Context, c *call) (object, error) {
 }
 
 func assignIPv4(ctx context.Context, c *call) (object, error) {
-	c.refuse("Ipv4Prefix", "Ipv4PrefixCount")
+	c.refuse("Ipv4Prefix")
+	if c.Has("Ipv4PrefixCount") {
+		return assignPrefixes(ctx, c)
+	}
 	r := fakecloud.AssignRequest{
 		ENI: c.need("NetworkInterfaceId"), Count: c.number("SecondaryPrivateIpAddressCount"), Addresses: c.addresses("PrivateIpAddress"),
 		ClientToken: c.Get("ClientToken"),
@@ -200,11 +204,31 @@ func assignIPv4(ctx context.Context, c *call) (object, error) {
 	}}, err
 }
 
-func unassignIPv4(ctx context.Context, c *call) (object, error) {
-	c.refuse("Ipv4Prefix")
-	eni, addrs := c.need("NetworkInterfaceId"), c.addresses("PrivateIpAddress")
+func assignPrefixes(ctx context.Context, c *call) (object, error) {
+	eni, count := c.need("NetworkInterfaceId"), c.number("Ipv4PrefixCount")
 	if err := c.invalid(); err != nil {
 		return nil, err
+	}
+	if c.Has("SecondaryPrivateIpAddressCount") || len(c.list("PrivateIpAddress")) > 0 {
+		return nil, fail("InvalidParameter.Conflict", "Ipv4PrefixCount excludes PrivateIpAddress and SecondaryPrivateIpAddressCount.")
+	}
+	assigned, err := c.AssignPrefixes(ctx, eni, count, c.Get("ClientToken"))
+	return object{"AssignedPrivateIpAddressesSet": object{
+		"NetworkInterfaceId": eni, "PrivateIpSet": object{"PrivateIpAddress": []string{}},
+		"Ipv4PrefixSet": object{"Ipv4Prefixes": each(assigned, netip.Prefix.String)},
+	}}, err
+}
+
+func unassignIPv4(ctx context.Context, c *call) (object, error) {
+	eni, addrs, blocks := c.need("NetworkInterfaceId"), c.addresses("PrivateIpAddress"), c.cidrs("Ipv4Prefix")
+	if err := c.invalid(); err != nil {
+		return nil, err
+	}
+	if len(addrs) > 0 && len(blocks) > 0 {
+		return nil, fail("InvalidParameter.Conflict", "PrivateIpAddress and Ipv4Prefix exclude each other.")
+	}
+	if len(blocks) > 0 {
+		return object{}, c.UnassignPrefixes(ctx, eni, blocks)
 	}
 	return object{}, c.UnassignIPv4(ctx, eni, addrs)
 }

@@ -135,6 +135,19 @@ func (v values) cidr(name string) netip.Prefix {
 	return p
 }
 
+// cidrs are the prefixes name.1, name.2, …
+func (v values) cidrs(name string) []netip.Prefix {
+	var all []netip.Prefix
+	for _, text := range v.list(name) {
+		p, err := netip.ParsePrefix(text)
+		if err != nil {
+			v.reject(name)
+		}
+		all = append(all, p)
+	}
+	return all
+}
+
 // tags are Tag.N.Key and Tag.N.Value. A key that comes twice is refused.
 func (v values) tags() map[string]string {
 	var tags map[string]string

@@ -270,7 +270,7 @@ func TestENIPages(t *testing.T) {
 
 func TestParameterThatIsNotSimulatedIsRefused(t *testing.T) {
 	s := newSite(t)
-	r := s.ecs("CreateNetworkInterface", "VSwitchId", "vsw-1", "SecurityGroupId", s.made.SecurityGroup.ID, "Ipv4PrefixCount", "1")
+	r := s.ecs("CreateNetworkInterface", "VSwitchId", "vsw-1", "SecurityGroupId", s.made.SecurityGroup.ID, "Ipv6PrefixCount", "1")
 	if r.text("Code") != "UnsupportedParameter" {
 		t.Error(r.raw)
 	}

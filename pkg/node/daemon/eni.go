@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -56,7 +55,7 @@ func (e *ENIs) ENIReady(ctx context.Context, eni cloud.ENI, vswitch cloud.VSwitc
 	if !found.Gateway.IsValid() {
 		return fmt.Errorf("set up ENI %s: vSwitch %s has no usable IPv4 CIDR (%s)", eni.ID, vswitch.ID, vswitch.CIDR)
 	}
-	found.Gateway6 = gateway6(vswitch.IPv6CIDR)
+	found.Gateway6 = vswitch.Gateway6()
 	e.applying.Lock()
 	defer e.applying.Unlock()
 	wanted := e.all()
@@ -69,18 +68,6 @@ func (e *ENIs) ENIReady(ctx context.Context, eni cloud.ENI, vswitch cloud.VSwitc
 	e.ready[eni.ID] = found
 	e.logger.Info("ENI is set up", "eni", eni.ID, "mac", eni.MAC, "link", found.Name, "table", found.Table(), "slot", found.Slot)
 	return nil
-}
-
-// gateway6 is the router's IPv6 address in a vSwitch, the third last one as of IPv4; zero without IPv6.
-func gateway6(cidr netip.Prefix) netip.Addr {
-	if !cidr.IsValid() || !cidr.Addr().Is6() || cidr.Bits() > 125 {
-		return netip.Addr{}
-	}
-	last := cidr.Masked().Addr().As16()
-	for bit := cidr.Bits(); bit < 128; bit++ {
-		last[bit/8] |= 0x80 >> (bit % 8)
-	}
-	return netip.AddrFrom16(last).Prev().Prev()
 }
 
 // ENIGone takes away what the host holds for an ENI. One that was never set up is no error.
