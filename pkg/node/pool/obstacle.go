@@ -135,13 +135,23 @@ func (p *Pool) noAddress(ids []string) *Error {
 
 // wake is how long nothing changes by the passing of time alone.
 func (p *Pool) wake(now time.Time) time.Duration {
+	next := p.stock.wake(p.marks, now)
+	for _, w := range p.waiters {
+		if d := w.since.Add(p.opts.Config.Patience).Sub(now); d > 0 {
+			next = min(next, d)
+		}
+	}
+	return next
+}
+
+// wake is how long Plan says the same, if nothing happens but time passing.
+func (s Stock) wake(m Marks, now time.Time) time.Duration {
 	next := time.Duration(math.MaxInt64)
 	at := func(t time.Time) {
 		if d := t.Sub(now); d > 0 {
 			next = min(next, d)
 		}
 	}
-	s := p.stock
 	for _, h := range s.Holds {
 		at(h.Until)
 	}
@@ -150,26 +160,23 @@ func (p *Pool) wake(now time.Time) time.Duration {
 	}
 	for _, v := range s.VSwitches {
 		at(v.RetryAt)
-		at(v.LookedAt.Add(p.marks.Probe))
+		at(v.LookedAt.Add(m.Probe))
 	}
 	for _, e := range s.ENIs {
 		at(e.Hold.Until)
 		for _, a := range e.Addresses {
-			at(a.FreeSince.Add(p.marks.CoolDown))
+			at(a.FreeSince.Add(m.CoolDown))
 		}
 	}
-	for _, w := range p.waiters {
-		at(w.since.Add(p.opts.Config.Patience))
-	}
-	if p.marks.ReclaimAfter > 0 {
-		at(s.reclaimAt(p.marks))
+	if m.ReclaimAfter > 0 {
+		at(s.reclaimAt(m))
 	}
 	at(s.WarmUntil)
 	if s.Fresh {
 		at(s.ReadAt.Add(soonAgain))
 	}
 	if s.Read {
-		at(s.nextReadingAfter(p.marks.Sync))
+		at(s.nextReadingAfter(m.Sync))
 	}
 	return next
 }
