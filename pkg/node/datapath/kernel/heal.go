@@ -11,9 +11,9 @@ import (
 // Heal makes the host hold want again, and returns what was not as it must be; nothing when all was well, and then nothing
 // was written. Links that are gone cannot come back this way: they are told, and the rest is made.
 func (k *Kernel) Heal(ctx context.Context, want datapath.NetNS) ([]datapath.Difference, error) {
-	got, err := k.look(ctx, want)
+	got, err := k.Look(ctx, want)
 	if err != nil {
-		return nil, fmt.Errorf("look at the host: %w", err)
+		return nil, err
 	}
 	found := datapath.Compare(want, got)
 	if len(found) == 0 {
@@ -37,13 +37,18 @@ func (k *Kernel) settle(ctx context.Context, links []datapath.Link) error {
 	return err
 }
 
-func (k *Kernel) look(ctx context.Context, want datapath.NetNS) (got datapath.NetNS, err error) {
+// Look is what the host holds of the kinds and at the places of which want has something. datapath.Compare tells the
+// difference; several wants can be joined and looked for together.
+func (k *Kernel) Look(ctx context.Context, want datapath.NetNS) (got datapath.NetNS, err error) {
 	s, giveBack, err := k.host(ctx)
 	if err != nil {
 		return got, err
 	}
 	defer giveBack()
-	return k.observe(ctx, s, want)
+	if got, err = k.observe(ctx, s, want); err != nil {
+		return got, fmt.Errorf("look at the host: %w", err)
+	}
+	return got, nil
 }
 
 // onLinks is what of n stands on links that are there.

@@ -16,8 +16,9 @@ import (
 // link is a link as it is in the kernel.
 type link struct {
 	datapath.Link
-	index int
-	peer  int // index of a veth's other end, in its namespace
+	index  int
+	peer   int // index of a veth's other end, in its namespace
+	peerNS int // number of that namespace as this one knows it, -1: the other end is in this one, or there is none
 }
 
 // ours reports whether we made the link.
@@ -29,7 +30,7 @@ func pods(group uint32) bool { return group == datapath.Group || group == datapa
 // parseLink reads a struct ifinfomsg and its attributes.
 func parseLink(b []byte) *link {
 	header := nl.DeserializeIfInfomsg(b)
-	l := &link{index: int(header.Index)}
+	l := &link{index: int(header.Index), peerNS: -1}
 	l.Down = header.Flags&unix.IFF_UP == 0
 	for _, a := range attributes(b[unix.SizeofIfInfomsg:]) {
 		switch a.kind {
@@ -39,6 +40,8 @@ func parseLink(b []byte) *link {
 			l.MAC = a.mac()
 		case unix.IFLA_LINK:
 			l.peer = int(a.uint32())
+		case unix.IFLA_LINK_NETNSID:
+			l.peerNS = int(int32(a.uint32()))
 		case unix.IFLA_MTU:
 			l.MTU = int(a.uint32())
 		case unix.IFLA_GROUP:
@@ -169,17 +172,11 @@ func places(routes []datapath.Route) map[place]bool {
 func addrsOf(ctx context.Context, s *socket, devs map[int]string) (found []datapath.Addr, err error) {
 	replies, err := s.dump(ctx, request(unix.RTM_GETADDR, 0, "list addresses", nl.NewIfAddrmsg(unix.AF_UNSPEC)))
 	for _, b := range replies {
-		header := nl.DeserializeIfAddrmsg(b)
-		dev, ours := devs[int(header.Index)]
-		if !ours {
-			continue
+		index, a := parseAddr(b)
+		if dev, ours := devs[index]; ours {
+			a.Dev = dev
+			found = append(found, a)
 		}
-		list := attributes(b[unix.SizeofIfAddrmsg:])
-		ip := find(list, unix.IFA_LOCAL).addr()
-		if !ip.IsValid() {
-			ip = find(list, unix.IFA_ADDRESS).addr()
-		}
-		found = append(found, datapath.Addr{Prefix: netip.PrefixFrom(ip, int(header.Prefixlen)), Dev: dev, HostScope: ip.Is4() && header.Scope == unix.RT_SCOPE_HOST})
 	}
 	return found, err
 }

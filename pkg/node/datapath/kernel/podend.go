@@ -1,0 +1,80 @@
+package kernel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+
+	"github.com/onectl/onectl/pkg/node/datapath"
+)
+
+// ErrNoPodEnd is a host veth that is not there, or whose other end is in no other namespace.
+var ErrNoPodEnd = errors.New("there is no such veth with its other end in a pod")
+
+// PodEnd is what the host can see of a pod: the other end of its host veth and that link's addresses. The kernel answers
+// for another namespace by its number (IFLA_TARGET_NETNSID, rtnetlink(7)) to whoever has CAP_NET_ADMIN over it, so nobody
+// enters it. Routes and neighbours cannot be asked for this way.
+func (k *Kernel) PodEnd(ctx context.Context, hostIf string) (pod datapath.NetNS, err error) {
+	s, giveBack, err := k.host(ctx)
+	if err != nil {
+		return pod, err
+	}
+	defer giveBack()
+	links, err := linksOf(ctx, s, []datapath.Link{{Name: hostIf}})
+	if err != nil {
+		return pod, fmt.Errorf("look up %s: %w", hostIf, err)
+	}
+	host := links[hostIf]
+	if host == nil || host.peerNS < 0 {
+		return pod, fmt.Errorf("%s: %w", hostIf, ErrNoPodEnd)
+	}
+	end, err := linkIn(ctx, s, host.peerNS, host.peer)
+	if err != nil {
+		return pod, fmt.Errorf("look at the pod's end of %s: %w", hostIf, err)
+	}
+	pod.Links = []datapath.Link{end}
+	if pod.Addrs, err = addrsIn(ctx, s, host.peerNS, host.peer, end.Name); err != nil {
+		return pod, fmt.Errorf("look at the addresses of the pod's end of %s: %w", hostIf, err)
+	}
+	return pod, nil
+}
+
+func linkIn(ctx context.Context, s *socket, namespace, index int) (datapath.Link, error) {
+	m := getLink(fmt.Sprint("number ", index), index)
+	m.AddData(nl.NewRtAttr(unix.IFLA_TARGET_NETNSID, nl.Uint32Attr(uint32(namespace))))
+	replies, errs := s.run(ctx, []message{m})
+	switch {
+	case errs[0] != nil:
+		return datapath.Link{}, errs[0]
+	case replies[0] == nil:
+		return datapath.Link{}, ErrNoPodEnd
+	}
+	return parseLink(replies[0]).Link, nil
+}
+
+func addrsIn(ctx context.Context, s *socket, namespace, index int, dev string) (found []datapath.Addr, err error) {
+	m := request(unix.RTM_GETADDR, 0, "list addresses of "+dev, nl.NewIfAddrmsg(unix.AF_UNSPEC), nl.NewRtAttr(unix.IFA_TARGET_NETNSID, nl.Uint32Attr(uint32(namespace))))
+	replies, err := s.dump(ctx, m)
+	for _, b := range replies {
+		if at, a := parseAddr(b); at == index {
+			a.Dev = dev
+			found = append(found, a)
+		}
+	}
+	return found, err
+}
+
+// parseAddr reads a struct ifaddrmsg and its attributes; Dev is left empty.
+func parseAddr(b []byte) (index int, a datapath.Addr) {
+	header := nl.DeserializeIfAddrmsg(b)
+	list := attributes(b[unix.SizeofIfAddrmsg:])
+	ip := find(list, unix.IFA_LOCAL).addr()
+	if !ip.IsValid() {
+		ip = find(list, unix.IFA_ADDRESS).addr()
+	}
+	return int(header.Index), datapath.Addr{Prefix: netip.PrefixFrom(ip, int(header.Prefixlen)), HostScope: ip.Is4() && header.Scope == unix.RT_SCOPE_HOST}
+}
