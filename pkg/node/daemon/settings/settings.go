@@ -10,6 +10,8 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync/atomic"
+	"time"
 
 	"github.com/onectl/onectl/pkg/node/conf"
 )
@@ -46,9 +48,11 @@ type Sources struct {
 	Logger   *slog.Logger
 }
 
-// Reader reads the configuration. Its methods are called from one goroutine.
+// Reader reads the configuration. Its methods are called from one goroutine, but for State.
 type Reader struct {
 	sources   Sources
+	state     atomic.Pointer[State]
+	unread    bool     // the last reading failed
 	texts     texts    // as last read
 	override  Override // as last read, or as the file has it
 	complaint string   // what was told last; "" when all is well
@@ -88,7 +92,7 @@ func (r *Reader) Start(ctx context.Context) (Settings, error) {
 	if errBase != nil {
 		return Settings{}, err
 	}
-	r.refuse(err, "ConfigMap kube-system/eni-config alone")
+	r.refuse(err, clusterConfig+" alone")
 	return found, nil
 }
 
@@ -96,8 +100,9 @@ func (r *Reader) Start(ctx context.Context) (Settings, error) {
 // only when askNode is set.
 func (r *Reader) Look(ctx context.Context, askNode bool) (found Settings, changed bool) {
 	before := r.texts
+	again := r.unread
 	err := r.read(ctx, askNode)
-	if err == nil && r.texts == before {
+	if r.unread = err != nil; err == nil && r.texts == before && !again {
 		return Settings{}, false
 	}
 	if err == nil {
@@ -146,6 +151,7 @@ func (r *Reader) judge(t texts) (Settings, error) {
 		r.sources.Logger.Warn("configuration", "key", w.Path, "effect", w.Text)
 	}
 	r.complaint = ""
+	r.state.Store(&State{Source: t.source(), Texts: t.named()})
 	if err := r.save(good{ENIConf: eni, CNIConf: t.cni, Override: t.override}); err != nil {
 		r.sources.Logger.Warn("a restart would not know this configuration", "err", err)
 	}
@@ -183,6 +189,7 @@ func (r *Reader) refuse(err error, instead string) {
 		return
 	}
 	r.complaint = err.Error()
+	r.state.Store(&State{Source: instead, Refused: err.Error(), Since: time.Now(), Texts: r.texts.named()})
 	r.sources.Logger.Error("the configuration cannot be used", "instead", instead, "err", err)
 	r.sources.Event(Refused, err.Error()+"\nuntil then the node works by "+instead)
 }
