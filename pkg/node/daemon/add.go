@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/onectl/onectl/pkg/node/cni"
+	"github.com/onectl/onectl/pkg/node/daemon/history"
 	"github.com/onectl/onectl/pkg/node/datapath"
 	"github.com/onectl/onectl/pkg/node/ledger"
 )
@@ -90,6 +91,7 @@ func (d *Daemon) establish(ctx context.Context, r ledger.Record, sandbox cni.San
 	if err := d.put(r); err != nil {
 		return err
 	}
+	d.note(history.Granted, r)
 	steps.done("ledger")
 	err = d.opts.Kernel.Add(ctx, sandbox, host, pod)
 	steps.done("kernel")

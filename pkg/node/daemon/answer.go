@@ -20,7 +20,9 @@ const (
 // Answer serves one request. It returns when the request is served, or given up because ctx ended.
 func (d *Daemon) Answer(ctx context.Context, r cni.Request, sandbox cni.Sandbox) cni.Reply {
 	steps := d.opts.Metrics.begin(r.Verb)
+	began := d.adds.begin(r, d.opts.Clock.Now())
 	result, err := d.serve(ctx, r, sandbox, steps)
+	began()
 	took := steps.end(err)
 	attrs := []any{"verb", r.Verb, "pod", r.Args.PodNamespace + "/" + r.Args.PodName, "container", r.ContainerID, "ifName", r.IfName, "took", took}
 	if err == nil {
@@ -28,6 +30,7 @@ func (d *Daemon) Answer(ctx context.Context, r cni.Request, sandbox cni.Sandbox)
 		return cni.Reply{Result: result}
 	}
 	d.opts.Logger.Warn("request refused", append(attrs, "err", err)...)
+	d.adds.refuse(r, err, d.opts.Clock.Now())
 	d.tell(r, err)
 	return cni.Reply{CNIVersion: r.CNIVersion, Error: asError(r, err)}
 }

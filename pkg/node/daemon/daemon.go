@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/onectl/onectl/pkg/node/cni"
+	"github.com/onectl/onectl/pkg/node/daemon/history"
 	"github.com/onectl/onectl/pkg/node/datapath"
 	"github.com/onectl/onectl/pkg/node/ledger"
 	"github.com/onectl/onectl/pkg/node/pool"
@@ -28,6 +29,7 @@ type Pool interface {
 	Allocate(ctx context.Context, owner string, prefer netip.Addr) (pool.Lease, error)
 	Release(ctx context.Context, owner string) error
 	Status() pool.Status
+	Snapshot(ctx context.Context) (pool.Snapshot, error)
 }
 
 // Ledger keeps records on disk; *ledger.Ledger is one. The daemon reads it once and keeps a copy.
@@ -81,8 +83,10 @@ type Options struct {
 	Healer  Healer // nil: what others remove stays away, but for what Sweep makes again
 	ENIs    *ENIs  // the pool's Host
 	Steer   datapath.Options
-	MTU     int      // of pods, in bytes; 0: their ENI's
-	Cooling *Cooling // nil: a restart forgets which addresses cool down
+	MTU     int          // of pods, in bytes; 0: their ENI's
+	Cooling *Cooling     // nil: a restart forgets which addresses cool down
+	Viewer  Viewer       // nil: inspections do not look at the kernel
+	History *history.Log // nil: nobody knows later who held an address
 	Events  Events
 	Metrics *Metrics
 	Clock   Clock // nil is the machine's clock
@@ -95,7 +99,8 @@ type Daemon struct {
 	locks *keyed
 	mu    sync.Mutex               // guards held
 	held  map[string]ledger.Record // by owner, as in the ledger
-	seen  observation              // owned by Sweep
+	seen  garbage                  // as last looked; guarded by the lock named sweeping
+	adds  adds
 }
 
 // New makes a daemon. It does nothing until requests come.
@@ -136,6 +141,16 @@ func (d *Daemon) records() []ledger.Record {
 		all = append(all, r)
 	}
 	return all
+}
+
+// recordsOf returns the records of one pod's attachments.
+func (d *Daemon) recordsOf(namespace, name string) (found []ledger.Record) {
+	for _, r := range d.records() {
+		if r.PodNamespace == namespace && r.PodName == name {
+			found = append(found, r)
+		}
+	}
+	return found
 }
 
 func (d *Daemon) put(r ledger.Record) error {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/onectl/onectl/pkg/node/cni"
+	"github.com/onectl/onectl/pkg/node/daemon/history"
 	"github.com/onectl/onectl/pkg/node/datapath"
 	"github.com/onectl/onectl/pkg/node/ledger"
 )
@@ -40,6 +41,7 @@ func (d *Daemon) remove(ctx context.Context, r ledger.Record) error {
 		if err := d.forget(r.Owner()); err != nil {
 			return err
 		}
+		d.note(history.Released, r)
 	}
 	d.cool(r)
 	return d.opts.Pool.Release(ctx, r.Owner())

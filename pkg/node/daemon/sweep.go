@@ -11,14 +11,53 @@ import (
 	"github.com/onectl/onectl/pkg/node/ledger"
 )
 
-// sweepEvery is the time between two looks. Something is removed after two looks that agree, so after one to two periods.
+// sweepEvery is the time between two looks of Sweep. Something is removed after two looks that agree, so after one to two
+// periods.
 const sweepEvery = time.Minute
 
-// observation is what one look found: records without a sandbox, and links without a record. A value is kept for the next
-// look to agree with.
-type observation struct {
-	records map[string]ledger.Record // by owner
-	links   map[Attachment]bool
+// holdBack is how long something must be seen to be garbage, at every look, before it is taken away: longer than an ADD is
+// between its record and its link.
+const holdBack = 30 * time.Second
+
+// sweeping is the name of the lock that looking for garbage, and taking it away, holds.
+const sweeping = "sweep"
+
+// garbage is what nobody needs: records without a sandbox, and links without a record. Each is with the time since when every
+// look has found it.
+type garbage struct {
+	records map[ledger.Record]time.Time
+	links   map[Attachment]time.Time
+}
+
+// seen is g, found at a time, with the times of what was found before, too.
+func (g garbage) seen(before garbage, now time.Time) garbage {
+	return garbage{records: since(g.records, before.records, now), links: since(g.links, before.links, now)}
+}
+
+func since[T comparable](found, before map[T]time.Time, now time.Time) map[T]time.Time {
+	all := make(map[T]time.Time, len(found))
+	for one := range found {
+		all[one] = now
+		if at, known := before[one]; known {
+			all[one] = at
+		}
+	}
+	return all
+}
+
+// due is what of g may be taken away now.
+func (g garbage) due(now time.Time) garbage {
+	return garbage{records: ripe(g.records, now), links: ripe(g.links, now)}
+}
+
+func ripe[T comparable](found map[T]time.Time, now time.Time) map[T]time.Time {
+	all := map[T]time.Time{}
+	for one, at := range found {
+		if now.Sub(at) >= holdBack {
+			all[one] = at
+		}
+	}
+	return all
 }
 
 // Sweep looks every minute, until ctx ends, for what the runtime's DEL did not reach: records whose host veth and
@@ -41,44 +80,58 @@ func (d *Daemon) sweepOnce(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, sweepEvery)
 	defer cancel()
 	repaired := errors.Join(d.opts.ENIs.Repair(ctx), d.complete(ctx))
-	now, err := d.observe(ctx)
+	unlock, err := d.locks.lock(ctx, sweeping)
 	if err != nil {
 		return errors.Join(repaired, err)
 	}
-	before := d.seen
-	d.seen = now
+	defer unlock()
+	found, err := d.findGarbage(ctx)
+	if err != nil {
+		return errors.Join(repaired, err)
+	}
 	failed := []error{repaired}
-	for owner, record := range now.records {
-		if before.records[owner] == record {
-			d.opts.Logger.Info("releasing a sandbox that is gone", "pod", record.PodNamespace+"/"+record.PodName, "container", record.ContainerID)
-			failed = append(failed, d.release(ctx, record))
-		}
-	}
-	for link := range now.links {
-		if before.links[link] {
-			failed = append(failed, d.sweepLink(ctx, link))
-		}
-	}
+	d.takeAway(ctx, found.due(d.opts.Clock.Now()), func(_ any, err error) { failed = append(failed, err) })
 	return errors.Join(failed...)
 }
 
-func (d *Daemon) observe(ctx context.Context) (observation, error) {
+// findGarbage looks, and remembers what it saw. The caller holds the lock sweeping.
+func (d *Daemon) findGarbage(ctx context.Context) (garbage, error) {
+	found, err := d.observe(ctx)
+	if err != nil {
+		return garbage{}, err
+	}
+	d.seen = found.seen(d.seen, d.opts.Clock.Now())
+	return d.seen, nil
+}
+
+// takeAway removes all of g, one after the other; a failure does not keep the others. told is called for each record and link.
+func (d *Daemon) takeAway(ctx context.Context, g garbage, told func(one any, err error)) {
+	for record := range g.records {
+		d.opts.Logger.Info("releasing a sandbox that is gone", "pod", record.PodNamespace+"/"+record.PodName, "container", record.ContainerID)
+		told(record, d.release(ctx, record))
+	}
+	for link := range g.links {
+		told(link, d.sweepLink(ctx, link))
+	}
+}
+
+func (d *Daemon) observe(ctx context.Context) (garbage, error) {
 	records := d.records() // before the links: a link is always younger than its record
 	owned, err := d.opts.Kernel.Owned(ctx)
 	if err != nil {
-		return observation{}, fmt.Errorf("list links: %w", err)
+		return garbage{}, fmt.Errorf("list links: %w", err)
 	}
-	now := observation{records: map[string]ledger.Record{}, links: map[Attachment]bool{}}
+	now := garbage{records: map[ledger.Record]time.Time{}, links: map[Attachment]time.Time{}}
 	there := map[string]bool{}
 	for _, link := range owned {
 		there[link.Owner()] = true
 		if _, known := d.record(link.Owner()); !known {
-			now.links[link] = true
+			now.links[link] = time.Time{}
 		}
 	}
 	for _, r := range records {
 		if !there[r.Owner()] && gone(r.NetNS) {
-			now.records[r.Owner()] = r
+			now.records[r] = time.Time{}
 		}
 	}
 	return now, nil

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/onectl/onectl/pkg/node/datapath"
 	"github.com/onectl/onectl/pkg/node/ledger"
@@ -16,11 +17,21 @@ func recordAt(netns string) ledger.Record {
 		HostIf: datapath.HostIfName("default", "web-0", "eth0"), ENI: "eni-1", ENIMAC: "00:16:3e:00:00:01", IPv4: netip.MustParseAddr("10.0.16.1")}
 }
 
+// sweep looks once, and lets the time pass until the next look.
 func (b *bench) sweep(t *testing.T) {
 	t.Helper()
 	if err := b.sweepOnce(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	b.pass(sweepEvery)
+}
+
+// pass moves the clock.
+func (b *bench) pass(d time.Duration) {
+	clock := b.opts.Clock.(*fakeClock)
+	clock.mu.Lock()
+	defer clock.mu.Unlock()
+	clock.now = clock.now.Add(d)
 }
 
 func TestSweepReleasesWhatIsGoneAtTwoLooks(t *testing.T) {

@@ -62,7 +62,9 @@ func TestListingNamesWhatIsThere(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, strings.Join(lines, "\n"))
 		}
 	}
-	if !slices.ContainsFunc(lines, func(l string) bool { return strings.HasPrefix(l, "link ") && strings.Contains(l, veth+" up mtu 1500") && strings.Contains(l, "alias terway:container-a/eth0") }) {
+	if !slices.ContainsFunc(lines, func(l string) bool {
+		return strings.HasPrefix(l, "link ") && strings.Contains(l, veth+" up mtu 1500") && strings.Contains(l, "alias terway:container-a/eth0")
+	}) {
 		t.Errorf("the veth is not in\n%s", strings.Join(lines, "\n"))
 	}
 }
