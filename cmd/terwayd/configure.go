@@ -62,6 +62,7 @@ func (n *node) follow(ctx context.Context, stock *pool.Pool, instance cloud.Inst
 
 // tellKept says which changed values wait for a restart, and why.
 func (n *node) tellKept(kept []conf.Warning) {
+	n.waits.set(kept)
 	if len(kept) == 0 {
 		return
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/onectl/onectl/pkg/node/cni"
 	"github.com/onectl/onectl/pkg/node/daemon"
 	"github.com/onectl/onectl/pkg/node/daemon/conflist"
+	"github.com/onectl/onectl/pkg/node/daemon/inspect"
 	"github.com/onectl/onectl/pkg/node/daemon/nodefile"
 	"github.com/onectl/onectl/pkg/node/datapath/kernel"
 )
@@ -86,8 +87,8 @@ func (o uninstallOptions) run(ctx context.Context) error {
 	if err := k.RemoveAll(ctx); err != nil {
 		return errors.Join(removed, err)
 	}
-	left := []string{o.socket}
-	for _, name := range []string{"ledger.db", "ledger.db.damaged", "eni-slots.json", "cooling", "settings.json"} {
+	left := []string{o.socket, filepath.Join(filepath.Dir(o.socket), inspect.SocketName)}
+	for _, name := range []string{"ledger.db", "ledger.db.damaged", "eni-slots.json", "cooling", "settings.json", "history", "history.1"} {
 		left = append(left, filepath.Join(o.stateDir, name))
 	}
 	return errors.Join(removed, remove(left...))

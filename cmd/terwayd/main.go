@@ -1,5 +1,6 @@
 // Command terwayd is the node daemon of the add-on terway-eniip: it keeps the node's ENIs and addresses and connects pods
-// to them. `terwayd install` puts the CNI plugin on the node, `terwayd uninstall` takes everything away again.
+// to them. `terwayd install` puts the CNI plugin on the node, `terwayd uninstall` takes everything away again. `terwayd status`
+// and its siblings ask the running daemon what it does and why.
 //
 // A configuration that cannot be used ends the process with code 1 and a sentence that names file and key: kubelet shows
 // it and starts the daemon again, which reads the corrected file. Everything that may come right by itself or by an
@@ -23,7 +24,7 @@ func main() {
 	defer stop()
 	if err := root().ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "terwayd:", err)
-		os.Exit(1)
+		os.Exit(exitCode(err))
 	}
 }
 
@@ -36,5 +37,6 @@ func root() *cobra.Command {
 		SilenceErrors: true,
 	}
 	c.AddCommand(runCommand(), installCommand(), uninstallCommand(), factsCommand())
+	addOperate(c)
 	return c
 }

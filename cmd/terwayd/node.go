@@ -15,6 +15,8 @@ import (
 	"github.com/onectl/onectl/pkg/cloud/openapi"
 	"github.com/onectl/onectl/pkg/node/daemon"
 	"github.com/onectl/onectl/pkg/node/daemon/credential"
+	"github.com/onectl/onectl/pkg/node/daemon/history"
+	"github.com/onectl/onectl/pkg/node/daemon/lastlog"
 	"github.com/onectl/onectl/pkg/node/daemon/settings"
 	"github.com/onectl/onectl/pkg/node/datapath"
 	"github.com/onectl/onectl/pkg/node/datapath/kernel"
@@ -38,6 +40,11 @@ type node struct {
 	metrics   *daemon.Metrics
 	events    daemon.Events
 	limits    daemon.LimitSources
+	lines     *lastlog.Writer
+	started   time.Time
+	calls     daemon.Calls
+	shown     *daemon.Inspection
+	waits     waits
 }
 
 // serve claims the node, puts the daemon together and runs it until ctx ends.
@@ -53,6 +60,11 @@ func (n *node) serve(ctx context.Context) error {
 		return err
 	}
 	defer stop()
+	hide, err := n.serveInspection(ctx)
+	if err != nil {
+		return err
+	}
+	defer hide()
 	book, err := n.openLedger(filepath.Join(n.stateDir, "ledger.db"))
 	if err != nil {
 		return err
@@ -137,6 +149,11 @@ func (n *node) assemble(ctx context.Context, book *ledger.Ledger, k *kernel.Kern
 		return err
 	}
 	defer cooling.Close()
+	past, err := history.Open(filepath.Join(n.stateDir, "history"), n.logger)
+	if err != nil {
+		return err
+	}
+	defer past.Close()
 	mtu := n.config.CNI.MTU
 	if n.config.CNI.AutoMTU {
 		mtu = 0
@@ -151,8 +168,9 @@ func (n *node) assemble(ctx context.Context, book *ledger.Ledger, k *kernel.Kern
 	n.metrics.CountKernel(k.Requests)
 	server := daemon.New(daemon.Options{
 		Pool: stock, Ledger: book, Records: records, Kernel: namespaces{k}, Healer: namespaces{k}, ENIs: enis, Steer: steer, MTU: mtu, Cooling: cooling,
-		Events: n.events, Metrics: n.metrics, Logger: n.logger,
+		Events: n.events, Metrics: n.metrics, Logger: n.logger, Viewer: k, History: past,
 	})
+	n.shown.Runs(server, instance)
 	return n.work(ctx, stock, server, func(ctx context.Context) { n.follow(ctx, stock, instance, carries) })
 }
 
@@ -172,15 +190,20 @@ func (n *node) instance(ctx context.Context) (cloud.Instance, error) {
 
 // cloud is the cloud API with the AccessKey of the moment. Nodes reach it inside the VPC; they need no way to the internet.
 func (n *node) cloud(region string) *credential.Cloud {
-	source := credential.Source{SecretDir: n.secretDir, ENIConf: filepath.Join(n.configDir, "eni_conf")}
+	source := n.keys()
 	limits := n.config.ENI.RateLimit // of the start: connect runs beside what follows the configuration
 	connect := func(key cloud.AccessKey) (credential.API, error) {
 		return openapi.New(openapi.Options{
 			Key: key, Region: region, Endpoint: n.endpoint, Network: "vpc", PerMinute: limits,
-			UserAgent: "terwayd/" + version.Get().Version, Observe: n.metrics.CloudCall,
+			UserAgent: "terwayd/" + version.Get().Version, Observe: n.called,
 		})
 	}
 	return credential.NewCloud(source.Key, connect, n.logger)
+}
+
+// keys is where the AccessKey is looked for.
+func (n *node) keys() credential.Source {
+	return credential.Source{SecretDir: n.secretDir, ENIConf: filepath.Join(n.configDir, "eni_conf")}
 }
 
 // observeStep shows failed steps of the pool at the Node. What a stop cut short is no failure.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"runtime/debug"
@@ -12,6 +13,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/onectl/onectl/pkg/node/cni"
+	"github.com/onectl/onectl/pkg/node/daemon/inspect"
+	"github.com/onectl/onectl/pkg/node/daemon/lastlog"
 )
 
 // options are the flags of `terwayd run`, and what comes from the environment.
@@ -23,6 +26,7 @@ type options struct {
 	cniConfDir string
 	hostBinDir string
 	listen     string
+	inspect    string // socket; "": beside the other one
 	metadata   string
 	logLevel   string
 	standalone bool
@@ -51,6 +55,7 @@ func runCommand() *cobra.Command {
 	f.StringVar(&o.cniConfDir, "cni-conf-dir", "/host/etc/cni/net.d", "the container runtime's configuration folder; empty: write none")
 	f.StringVar(&o.hostBinDir, "host-bin-dir", "", "the node's CNI plugin folder; when it has portmap, hostPorts work (empty: do not look)")
 	f.StringVar(&o.listen, "listen", "127.0.0.1:10298", "address of /healthz, /readyz and /metrics; empty: none")
+	f.StringVar(&o.inspect, "inspect-socket", "", "unix socket for terwayd status, pods, explain and the like (empty: "+inspect.SocketName+" beside --socket)")
 	f.StringVar(&o.metadata, "metadata", "", "base URL of the instance metadata service (empty: http://100.100.100.200)")
 	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
 	f.BoolVar(&o.standalone, "standalone", false, "work without an API server: no events, no node annotation")
@@ -59,12 +64,13 @@ func runCommand() *cobra.Command {
 
 // run builds the daemon step by step and serves. Each step that takes something gives it back when run returns.
 func (o options) run(ctx context.Context) error {
-	logger, err := o.logger()
+	lines := lastlog.New(os.Stderr, linesKept)
+	logger, err := o.logger(lines)
 	if err != nil {
 		return err
 	}
 	keepSmall()
-	n := &node{options: o, logger: logger}
+	n := &node{options: o, logger: logger, lines: lines, started: time.Now()}
 	closeAPIServer, err := n.openAPIServer()
 	if err != nil {
 		return err
@@ -82,12 +88,15 @@ func (o options) run(ctx context.Context) error {
 	return err
 }
 
-func (o options) logger() (*slog.Logger, error) {
+// linesKept is how many bytes of the log are kept for a support bundle.
+const linesKept = 128 << 10
+
+func (o options) logger(out io.Writer) (*slog.Logger, error) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(o.logLevel)); err != nil {
 		return nil, fmt.Errorf("--log-level %s: it must be debug, info, warn or error", o.logLevel)
 	}
-	return slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level})), nil
+	return slog.New(slog.NewJSONHandler(out, &slog.HandlerOptions{Level: level})), nil
 }
 
 // keepSmall makes the collector run more often: the daemon's memory counts on every node, its processor time hardly does.

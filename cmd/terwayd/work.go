@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -48,6 +49,7 @@ func (n *node) announce(ctx context.Context, stock *pool.Pool) error {
 		return nil
 	case <-stock.Ready():
 	}
+	n.shown.Serves(time.Now())
 	n.logger.Info("serving", "socket", n.socket)
 	if n.cniConfDir == "" {
 		return nil
