@@ -12,7 +12,7 @@ export CGO_ENABLED = 0
 BUILD   := go build -trimpath -ldflags "-s -w $(STAMP)"
 
 .DEFAULT_GOAL := help
-.PHONY: help build test unit stories scenarios demo bench lint generate verify clean needs
+.PHONY: help build test unit stories scenarios demo bench soak shortsoak lint generate verify clean needs
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -21,7 +21,7 @@ build: ## static binaries in bin/
 	@mkdir -p bin
 	$(BUILD) -o bin/ ./cmd/...
 
-test: lint unit stories ## everything: lint, unit tests with the race detector, the stories on a fresh lab
+test: lint unit shortsoak stories ## everything: lint, unit tests with the race detector, two minutes of soak, the stories on a fresh lab
 
 unit: needs ## unit and namespace tests with the race detector
 	CGO_ENABLED=1 go test -race ./pkg/... ./cmd/... ./e2e/lab/... ./manifests/...
@@ -37,6 +37,15 @@ demo: build needs ## the main job, step by step, on a lab of its own
 
 bench: build needs ## measure against the reference plugins; writes bin/bench.json
 	go run ./e2e/bench -out bin/bench.json
+
+SOAK ?= 1h
+SEED ?= 0
+
+soak: build needs ## a node's bad hour: pods come and go under faults, then the books must be equal; SOAK=10m SEED=7
+	go run ./e2e/soak -for $(SOAK) -seed $(SEED)
+
+shortsoak: SOAK = 2m
+shortsoak: soak
 
 lint: ## gofmt, go vet, staticcheck
 	@test -z "$$(gofmt -l cmd pkg e2e manifests | tee /dev/stderr)" || { echo 'not formatted: run gofmt -w on the files above'; exit 1; }

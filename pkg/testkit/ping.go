@@ -27,11 +27,12 @@ func prefixNet(p netip.Prefix) *net.IPNet {
 func (ns *NetNS) Ping(src, dst netip.Addr, within time.Duration) error {
 	ns.t.Helper()
 	var err error
-	ns.Do(func() { err = ping(src, dst, within) })
+	ns.Do(func() { err = Ping(src, dst, within) })
 	return err
 }
 
-func ping(src, dst netip.Addr, within time.Duration) error {
+// Ping is NetNS.Ping in the namespace of the thread that calls it.
+func Ping(src, dst netip.Addr, within time.Duration) error {
 	sock, err := unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_ICMP)
 	if err != nil {
 		return fmt.Errorf("ping %s: %w", dst, err)

@@ -1,0 +1,91 @@
+// Command soak has a cloud node live through a bad hour: pods come and go all the time, well-behaved or not, while the
+// daemon is killed, the cloud fails, files are lost and others meddle with the kernel. Then the faults end, and when all has
+// settled the books must be equal: what pods run, what the simulator, the ledger and the kernel hold, and what packets
+// reach. What is not equal is named, and the command fails.
+//
+// Everything is real but the cloud: the plugin and the daemon are the programs of bin/, pods are network namespaces, and
+// the VPC drops what the real one drops. Choices come from a seed, which is printed; times do not, so the same seed
+// gives the same kinds of trouble, not the same run.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/onectl/onectl/e2e/rig"
+	"github.com/onectl/onectl/pkg/fakecloud"
+)
+
+// options are the command's flags.
+type options struct {
+	length  time.Duration
+	seed    uint64
+	pods    int
+	workers int
+	bin     string
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	var o options
+	flag.DurationVar(&o.length, "for", 2*time.Minute, "how long pods come and go under faults")
+	flag.Uint64Var(&o.seed, "seed", 0, "seed of all choices; 0: one by chance")
+	flag.IntVar(&o.pods, "pods", 36, "pods that may run at once; the node has room for 45")
+	flag.IntVar(&o.workers, "workers", 8, "how many come or go at once")
+	flag.StringVar(&o.bin, "bin", "bin", "folder with the programs")
+	flag.Parse()
+	if o.seed == 0 {
+		o.seed = rand.Uint64N(1 << 32)
+	}
+	if err := run(ctx, o); err != nil {
+		fmt.Fprintf(os.Stderr, "soak: %v\nto try the same choices again: go run ./e2e/soak -for %v -seed %d\n", err, o.length, o.seed)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, o options) (err error) {
+	fmt.Printf("soak: %v with %d workers and up to %d pods, seed %d\n", o.length, o.workers, o.pods, o.seed)
+	bin, err := filepath.Abs(o.bin)
+	if err != nil {
+		return err
+	}
+	s, err := newStory(ctx, o, bin)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	s.live(ctx)
+	if err := s.settle(ctx); err != nil {
+		return err
+	}
+	s.tally.print(os.Stdout)
+	return nil
+}
+
+// nodeConf is the daemon's configuration: a small pool, so that ENIs come and go with the pods.
+func nodeConf(least, most int) map[string]any {
+	return map[string]any{
+		"min_pool_size": least, "max_pool_size": most, "vswitch_selection_policy": "random", "eni_selection_policy": "least_ips",
+	}
+}
+
+func newNode(ctx context.Context, bin string) (*rig.Node, error) {
+	return rig.Open(ctx, rig.Options{
+		Name: "soak", Bin: bin, Type: "ecs.g7.xlarge", ENIConf: nodeConf(1, 5),
+		VSwitch: []fakecloud.VSwitchSpec{
+			{ID: "vsw-a", Zone: rig.Zone, CIDR: netip.MustParsePrefix("10.0.16.0/24")},
+			{ID: "vsw-b", Zone: rig.Zone, CIDR: netip.MustParsePrefix("10.0.17.0/24")},
+		},
+		Simulator: []string{"--attach-delay", "300ms", "--detach-delay", "300ms", "--delete-delay", "100ms"},
+	})
+}
