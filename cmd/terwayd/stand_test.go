@@ -196,7 +196,7 @@ func (s *stand) giveKey() {
 
 func (s *stand) buildPlugin() {
 	s.t.Helper()
-	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", s.path("terway"), "../terway")
+	build := exec.Command("go", "build", "-trimpath", "-ldflags", testkit.PluginReleased, "-o", s.path("terway"), "../terway")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		s.t.Fatalf("build the plugin: %v\n%s", err, out)

@@ -196,11 +196,7 @@ func TestReceiveRefusesWhatItCannotServe(t *testing.T) {
 				if err != nil {
 					t.Error(err)
 				}
-				var rights []byte
-				if fds := sandbox.fds(); fds != nil {
-					rights = syscall.UnixRights(fds...)
-				}
-				if _, _, err := conn.WriteMsgUnix(message, rights, nil); err != nil {
+				if _, _, err := conn.WriteMsgUnix(message, sandbox.rights(), nil); err != nil {
 					t.Error(err)
 				}
 			})

@@ -3,11 +3,9 @@ package daemon
 import (
 	"encoding/json"
 	"fmt"
-	"os"
 	"testing"
 
 	"github.com/onectl/onectl/pkg/node/cni"
-	"github.com/onectl/onectl/pkg/node/cni/plugin"
 	"github.com/onectl/onectl/pkg/testkit"
 )
 
@@ -43,17 +41,18 @@ func TestPluginAndDaemonTogether(t *testing.T) {
 		{"DEL", "/absent", config("0.4.0", ""), 0, 0, ""},
 		{"DEL", "", config("0.4.0", ""), 0, 0, ""},
 	}
+	binary := testkit.BuildPlugin(t, testkit.PluginReleased)
 	for i, step := range steps {
-		exit, out := runPlugin(t, map[string]string{
-			"CNI_COMMAND": step.verb, "CNI_CONTAINERID": "c1", "CNI_NETNS": step.netns, "CNI_IFNAME": "eth0", "CNI_PATH": "/opt/cni/bin",
-			"CNI_ARGS": "IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=web-0",
-		}, step.config)
+		exit, out, _ := testkit.RunPlugin(t, binary, []string{
+			"CNI_COMMAND=" + step.verb, "CNI_CONTAINERID=c1", "CNI_NETNS=" + step.netns, "CNI_IFNAME=eth0", "CNI_PATH=/opt/cni/bin",
+			"CNI_ARGS=IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=web-0",
+		}, []byte(step.config))
 		var got struct {
 			Code uint
 			IPs  []struct{ Address string }
 		}
 		if len(out) > 0 {
-			if err := json.Unmarshal(out, &got); err != nil {
+			if err := json.Unmarshal([]byte(out), &got); err != nil {
 				t.Fatalf("step %d, %s: %q: %v", i, step.verb, out, err)
 			}
 		}
@@ -70,27 +69,4 @@ func TestPluginAndDaemonTogether(t *testing.T) {
 	if err := stop(); err != nil {
 		t.Error(err)
 	}
-}
-
-func runPlugin(t *testing.T, env map[string]string, config string) (exit int, out []byte) {
-	t.Helper()
-	stdin, stdout := t.TempDir()+"/in", t.TempDir()+"/out"
-	if err := os.WriteFile(stdin, []byte(config), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	in, err := os.Open(stdin)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer in.Close()
-	file, err := os.Create(stdout)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	exit = plugin.Run(func(key string) string { return env[key] }, plugin.Stdio{In: int(in.Fd()), Out: int(file.Fd()), Err: 2})
-	if out, err = os.ReadFile(stdout); err != nil {
-		t.Fatal(err)
-	}
-	return exit, out
 }

@@ -2,19 +2,22 @@
 // opens the pod's network namespace and a routing socket in it, hands all that to the node daemon in one message, and
 // prints what the daemon answers. The daemon judges the request; only VERSION, and that no daemon answers, are said here.
 //
-// One of these processes is started for each pod that comes or goes, and starting it costs more than what it does. So it
-// imports next to nothing: the library of the CNI project, encoding/json, fmt, net and os would each add their start to every call.
-// A test keeps it so.
+// One of these processes is started for each pod that comes or goes, and starting it costs more than what it does: an empty Go
+// program takes four times as long to start and to end as one without Go's runtime (threads, the heap's page tables). So the
+// exchange with the daemon (type call) is written in functions that need no runtime: they do not grow the stack (go:nosplit, which the
+// linker checks), allocate nothing, and call the kernel directly. Linked with entry Entry, the program does the exchange before Go's
+// runtime starts, and starts it only when there is something else to do or to say. Linked without, it does the same after
+// the start. A test runs both.
 package plugin
 
 import (
-	"errors"
+	"runtime"
 	"strconv"
 	"syscall"
 )
 
-// patience is a little less than the two minutes after which kubelet gives up, so that its event holds our words.
-const patience = 110 // seconds
+// Entry is the symbol to give the linker as the program's entry: -ldflags "-E terway_entry".
+const Entry = "terway_entry"
 
 // DefaultSocket is where the daemon listens unless the plugin's configuration has another path under "socket".
 const DefaultSocket = "/var/run/eni/terway.sock"
@@ -32,45 +35,37 @@ CNI protocol versions supported: 0.3.0, 0.3.1, 0.4.0, 1.0.0, ` + Highest + "\n"
 type Stdio struct{ In, Out, Err int }
 
 // Run serves one call of a container runtime, whose variables getenv reads, and returns the process's exit code. What the
-// specification wants on standard output, a result or an error, is written there.
+// specification wants on standard output, a result or an error, is written there. A call that was begun before Go's
+// runtime started, and did not get its answer, is finished.
 func Run(getenv func(key string) string, files Stdio) int {
-	command := getenv("CNI_COMMAND")
-	switch command {
+	switch getenv("CNI_COMMAND") {
 	case "":
 		return put(files.Err, []byte(about), 0)
 	case "VERSION":
 		return put(files.Out, append(appendQuoted([]byte(`{"cniVersion":`), versionAsked(files.In)), supported...), 0)
 	}
-	config, err := readAll(files.In)
-	if err != nil {
-		return put(files.Out, errorJSON(config, codeIO, "read the configuration on standard input: "+err.Error()), 1)
-	}
-	m := Message{
-		Version: Version, Command: command, ContainerID: getenv("CNI_CONTAINERID"), NetNS: getenv("CNI_NETNS"), IfName: getenv("CNI_IFNAME"),
-		Args: getenv("CNI_ARGS"), Path: getenv("CNI_PATH"), Config: config,
-	}
-	var fds []int
-	if command == "ADD" || command == "CHECK" {
-		if fds, err = OpenSandbox(m.NetNS); err != nil {
-			m.Problem = err.Error()
+	runtime.LockOSThread() // what opens the sandbox enters another namespace for a moment
+	defer runtime.UnlockOSThread()
+	c := &early
+	if !c.begun {
+		c = &call{patience: patience}
+		for i, name := range names {
+			c.vars[i] = getenv(name)
 		}
+		c.exchange(files.In)
 	}
-	socket := socketOf(config)
-	code, said, err := ask(socket, m, fds)
-	if err != nil {
-		code, text := Unanswered(command, socket, err.Error())
-		return put(files.Out, errorJSON(config, code, text), 1)
+	if c.failed.inSandbox() {
+		c.problem = c.failed.text()
+		c.exchange(files.In)
 	}
-	return put(files.Out, said, code)
-}
-
-// ask is one exchange with the daemon. Descriptors are left to the end of the process.
-func ask(socket string, m Message, fds []int) (code int, said []byte, err error) {
-	conn, err := Dial(socket, patience)
-	if err != nil {
-		return 0, nil, err
+	switch {
+	case c.failed.step == done:
+		return put(files.Out, c.said(), c.exitCode())
+	case c.failed.step == readingConfig:
+		return put(files.Out, errorJSON(c.config[:c.size], codeIO, "read the configuration on standard input: "+c.failed.text()), 1)
 	}
-	return conn.Ask(m, fds)
+	code, text := Unanswered(c.vars[command], string(c.socketPath()), c.failed.text())
+	return put(files.Out, errorJSON(c.config[:c.size], code, text), 1)
 }
 
 // Codes of the CNI specification that the plugin itself uses, section "Error".
@@ -91,14 +86,6 @@ func Unanswered(command, socket, cause string) (code uint, text string) {
 		"kubectl -n kube-system get pods -l app=terway-eniip -o wide, then kubectl -n kube-system logs POD"
 }
 
-// socketOf is the daemon's socket: key "socket" of the plugin's configuration.
-func socketOf(config []byte) string {
-	if socket := topString(config, "socket"); socket != "" {
-		return socket
-	}
-	return DefaultSocket
-}
-
 // versionAsked is what a VERSION's input has under cniVersion, which the specification wants back. Of a device, such as the
 // terminal of somebody who asks by hand, nothing is read: it could take for ever.
 func versionAsked(in int) string {
@@ -106,13 +93,15 @@ func versionAsked(in int) string {
 	if syscall.Fstat(in, &about) != nil || about.Mode&syscall.S_IFMT == syscall.S_IFCHR {
 		return Highest
 	}
-	config, _ := readAll(in)
-	return versionOf(config)
+	c := new(call)
+	_ = c.readConfig(in)
+	return versionOf(c.config[:c.size])
 }
 
 func versionOf(config []byte) string {
-	if version := topString(config, "cniVersion"); version != "" {
-		return version
+	var version [64]byte
+	if size := findString(config, "cniVersion", version[:]); size > 0 {
+		return string(version[:min(size, len(version))])
 	}
 	return Highest
 }
@@ -126,37 +115,73 @@ func errorJSON(config []byte, code uint, text string) []byte {
 
 // put writes b and returns code, 1 when b cannot be written.
 func put(fd int, b []byte, code int) int {
-	for len(b) > 0 {
-		n, err := syscall.Write(fd, b)
-		if err == syscall.EINTR {
-			continue
-		}
-		if err != nil {
-			return 1
-		}
-		b = b[n:]
+	if !writeAll(fd, b) {
+		return 1
 	}
 	return code
 }
 
-func readAll(fd int) ([]byte, error) {
-	b := make([]byte, 0, 4096)
-	for {
-		if len(b) > MaxMessage {
-			return nil, errors.New("it has more than " + strconv.Itoa(MaxMessage) + " bytes")
+// step is what an exchange was at when it failed.
+type step byte
+
+const (
+	done step = iota
+	readingConfig
+	openingSandbox
+	openingOwn
+	comparing
+	ownNamespace
+	entering
+	makingRouting
+	leaving
+	measuring // the message, or the path of the socket
+	makingSocket
+	connecting
+	sending
+	receiving
+	tooSlow
+	ended
+	longAnswer
+)
+
+// failure is why an exchange ended without an answer, in a form that needs no memory. The zero failure is none.
+type failure struct {
+	step  step
+	errno syscall.Errno
+	size  int // bytes, where there were too many
+}
+
+//go:nosplit
+func (f failure) inSandbox() bool { return f.step >= openingSandbox && f.step <= leaving }
+
+// text is the failure in words.
+func (f failure) text() string {
+	switch f.step {
+	case readingConfig, measuring, longAnswer:
+		if f.errno == 0 {
+			return "it has " + strconv.Itoa(f.size) + " bytes, " + strconv.Itoa(f.limit()) + " are the limit"
 		}
-		if len(b) == cap(b) {
-			b = append(make([]byte, 0, 4*cap(b)), b...)
-		}
-		n, err := syscall.Read(fd, b[len(b):cap(b)])
-		switch {
-		case err == syscall.EINTR:
-		case err != nil:
-			return nil, err
-		case n == 0:
-			return b, nil
-		default:
-			b = b[:len(b)+n]
-		}
+		return f.errno.Error()
+	case openingSandbox:
+		return f.errno.Error()
+	case ownNamespace:
+		return "it is the plugin's own network namespace, not a pod's"
+	case tooSlow:
+		return "the daemon took too long"
+	case ended:
+		return "the daemon ended before it answered"
 	}
+	return stepNames[f.step] + ": " + f.errno.Error()
+}
+
+func (f failure) limit() int {
+	if f.step == measuring && f.size <= MaxMessage {
+		return maxPath
+	}
+	return MaxMessage
+}
+
+var stepNames = [...]string{
+	openingOwn: "open the plugin's own", comparing: "compare with the plugin's own", entering: "enter", makingRouting: "open routing socket",
+	leaving: "leave again", makingSocket: "make socket", connecting: "connect", sending: "send request", receiving: "receive answer",
 }

@@ -10,35 +10,17 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+	"unsafe"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/onectl/onectl/pkg/testkit"
 )
 
-// run is one call with those variables and standard input.
-func run(t *testing.T, env map[string]string, config string) (code int, out, said string) {
+// builds are the two ways to link the plugin; they must not differ in what they do.
+func builds(t *testing.T) map[string]string {
 	t.Helper()
-	var files [3]*os.File
-	for i := range files {
-		file, err := os.CreateTemp(t.TempDir(), "std")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer file.Close()
-		files[i] = file
-	}
-	if _, err := files[0].WriteAt([]byte(config), 0); err != nil {
-		t.Fatal(err)
-	}
-	code = Run(func(key string) string { return env[key] }, Stdio{int(files[0].Fd()), int(files[1].Fd()), int(files[2].Fd())})
-	stdout, err := os.ReadFile(files[1].Name())
-	if err != nil {
-		t.Fatal(err)
-	}
-	stderr, err := os.ReadFile(files[2].Name())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return code, string(stdout), string(stderr)
+	return map[string]string{"released": testkit.BuildPlugin(t, testkit.PluginReleased), "plain": testkit.BuildPlugin(t, testkit.PluginPlain)}
 }
 
 // daemon answers one connection with bytes and returns what it was asked.
@@ -58,105 +40,163 @@ func daemon(t *testing.T, answer []byte) (socket string, asked func() Message) {
 			return
 		}
 		defer conn.Close()
-		b := make([]byte, 1<<20)
-		n, err := conn.Read(b)
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		m, err := Parse(b[4:n])
-		if err != nil {
-			t.Error(err)
-		}
-		got <- m
+		got <- readMessage(t, conn)
 		conn.Write(answer)
 	}()
 	return socket, func() Message { return <-got }
+}
+
+func readMessage(t *testing.T, conn net.Conn) Message {
+	b, size := []byte{}, 4
+	for len(b) < size {
+		part := make([]byte, 1<<16)
+		n, err := conn.Read(part)
+		if err != nil {
+			t.Errorf("after %d bytes: %v", len(b), err)
+			return Message{}
+		}
+		if b = append(b, part[:n]...); len(b) >= 4 {
+			size = 4 + int(length(b))
+		}
+	}
+	m, err := Parse(b[4:])
+	if err != nil {
+		t.Error(err)
+	}
+	return m
 }
 
 func framed(code byte, text string) []byte {
 	return append(append(appendLength(nil, 1+len(text)), code), text...)
 }
 
-func TestRunPassesOnWhatIsSaidOnBothSides(t *testing.T) {
-	for code, text := range []string{`{"ips":[]}`, `{"code":7,"msg":"no"}`} {
-		socket, asked := daemon(t, framed(byte(code), text))
-		config := `{"name":"n","socket":"` + socket + `"}`
-		got, out, _ := run(t, map[string]string{"CNI_COMMAND": "DEL", "CNI_CONTAINERID": "c", "CNI_NETNS": "/x", "CNI_IFNAME": "eth0",
-			"CNI_ARGS": "A=b", "CNI_PATH": "/bin"}, config)
-		if got != code || out != text {
-			t.Errorf("exit code %d and %q, want %d and %q", got, out, code, text)
-		}
-		want := Message{Version: Version, Command: "DEL", ContainerID: "c", NetNS: "/x", IfName: "eth0", Args: "A=b", Path: "/bin", Config: []byte(config)}
-		if diff := cmp.Diff(want, asked()); diff != "" {
-			t.Error(diff)
+func TestPassesOnWhatIsSaidOnBothSides(t *testing.T) {
+	long := strings.Repeat("x", 100_000)
+	for build, binary := range builds(t) {
+		for code, text := range []string{`{"ips":[]}`, `{"code":7,"msg":"` + long + `"}`} {
+			socket, asked := daemon(t, framed(byte(code), text))
+			config := `{"name":"n","more":"` + long + `","socket":"` + socket + `"}`
+			got, out, _ := testkit.RunPlugin(t, binary, []string{"X=CNI_COMMAND=ADD", "CNI_COMMAND=DEL", "CNI_CONTAINERID=c", "CNI_NETNS=/x",
+				"CNI_IFNAME=eth0", "CNI_ARGS=A=b;B=" + long, "CNI_PATH=/bin", "EMPTY=", "CNI"}, []byte(config))
+			if got != code || out != text {
+				t.Errorf("%s: exit code %d and %.80q, want %d and %.80q", build, got, out, code, text)
+			}
+			want := Message{Version: Version, Command: "DEL", ContainerID: "c", NetNS: "/x", IfName: "eth0", Args: "A=b;B=" + long, Path: "/bin", Config: []byte(config)}
+			if diff := cmp.Diff(want, asked()); diff != "" {
+				t.Error(build, diff)
+			}
 		}
 	}
 }
 
-func TestRunLeavesANamespaceThatCannotBeOpenedToTheDaemon(t *testing.T) {
-	socket, asked := daemon(t, framed(1, "{}"))
-	run(t, map[string]string{"CNI_COMMAND": "ADD", "CNI_NETNS": "/absent/netns"}, `{"socket":"`+socket+`"}`)
-	if got := asked().Problem; !strings.Contains(got, "no such file") {
-		t.Errorf("problem %q", got)
+func TestLeavesANamespaceThatCannotBeOpenedToTheDaemon(t *testing.T) {
+	plain := t.TempDir() + "/file"
+	if err := os.WriteFile(plain, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for build, binary := range builds(t) {
+		for path, says := range map[string]string{
+			"/proc/self/ns/net": "own network namespace",
+			plain:               "enter: ",
+			plain + "-absent":   "no such file",
+			"":                  "no such file",
+		} {
+			socket, asked := daemon(t, framed(1, "{}"))
+			exit, out, _ := testkit.RunPlugin(t, binary, []string{"CNI_COMMAND=ADD", "CNI_NETNS=" + path}, []byte(`{"socket":"`+socket+`"}`))
+			if got := asked(); !strings.Contains(got.Problem, says) || string(got.Config) != `{"socket":"`+socket+`"}` || exit != 1 || out != "{}" {
+				t.Errorf("%s, %s: exit code %d, %s, told the daemon %+v; want %q", build, path, exit, out, got, says)
+			}
+		}
 	}
 }
 
-func TestRunSaysItselfThatNoDaemonAnswers(t *testing.T) {
+func TestSaysItselfThatNoDaemonAnswers(t *testing.T) {
 	absent := t.TempDir() + `/a "b"`
 	quoted, _ := json.Marshal(absent)
-	cut, _ := daemon(t, []byte{0, 0})
-	long, _ := daemon(t, []byte{0xff, 0, 0, 0, 0})
-	tests := []struct {
-		command, socket string
-		code            uint
-		says            string
-	}{
-		{"DEL", string(quoted), 11, absent + ": connect: no such file"},
-		{"STATUS", string(quoted), 50, "no such file"},
-		{"GC", `"` + cut + `"`, 11, "ended before it answered"},
-		{"GC", `"` + long + `"`, 11, "are the limit"},
-	}
-	for _, test := range tests {
-		exit, out, _ := run(t, map[string]string{"CNI_COMMAND": test.command}, `{"socket":`+test.socket+`}`)
-		var got struct {
-			Code uint
-			Msg  string
-		}
-		if err := json.Unmarshal([]byte(out), &got); err != nil {
-			t.Fatalf("%s: %v", out, err)
-		}
-		if exit != 1 || got.Code != test.code || !strings.Contains(got.Msg, test.says) || !strings.Contains(got.Msg, "kubectl -n kube-system") {
-			t.Errorf("exit code %d, %+v; want 1, code %d, %q and where to look", exit, got, test.code, test.says)
+	for build, binary := range builds(t) {
+		for _, test := range []struct {
+			command, socket string
+			answer          []byte // nil: there is no daemon
+			code            uint
+			says            string
+		}{
+			{"DEL", string(quoted), nil, 11, absent + ": connect: no such file"},
+			{"STATUS", string(quoted), nil, 50, "no such file"},
+			{"GC", "", []byte{0, 0}, 11, "ended before it answered"},
+			{"DEL", "", []byte{0, 0}, 11, "ended before it answered"},
+			{"DEL", "", []byte{0xff, 0, 0, 0, 0}, 11, "are the limit"},
+			{"DEL", `"` + strings.Repeat("p", 200) + `"`, nil, 11, "200 bytes, 107 are the limit"},
+		} {
+			if test.answer != nil {
+				socket, _ := daemon(t, test.answer)
+				test.socket = `"` + socket + `"`
+			}
+			exit, out, _ := testkit.RunPlugin(t, binary, []string{"CNI_COMMAND=" + test.command}, []byte(`{"socket":`+test.socket+`}`))
+			var got struct {
+				Code uint
+				Msg  string
+			}
+			if err := json.Unmarshal([]byte(out), &got); err != nil {
+				t.Fatalf("%s: %s: %v", build, out, err)
+			}
+			if exit != 1 || got.Code != test.code || !strings.Contains(got.Msg, test.says) || !strings.Contains(got.Msg, "kubectl -n kube-system") {
+				t.Errorf("%s %s: exit code %d, %+v; want 1, code %d, %q and where to look", build, test.command, exit, got, test.code, test.says)
+			}
 		}
 	}
 }
 
-func TestAskGivesUpOnADaemonThatSaysNothing(t *testing.T) {
+func TestRefusesAConfigurationThatIsTooLong(t *testing.T) {
+	for build, binary := range builds(t) {
+		exit, out, _ := testkit.RunPlugin(t, binary, []string{"CNI_COMMAND=ADD"}, make([]byte, MaxMessage+1))
+		if exit != 1 || !strings.Contains(out, `"code":5`) || !strings.Contains(out, "are the limit") {
+			t.Errorf("%s: exit code %d, %s", build, exit, out)
+		}
+	}
+}
+
+// TestTheReleasedPluginAnswersWithoutGosRuntime goes by what the runtime says of its own start (GODEBUG, inittrace).
+func TestTheReleasedPluginAnswersWithoutGosRuntime(t *testing.T) {
+	for build, binary := range builds(t) {
+		socket, _ := daemon(t, framed(0, "{}"))
+		_, out, said := testkit.RunPlugin(t, binary, []string{"CNI_COMMAND=DEL", "GODEBUG=inittrace=1"}, []byte(`{"socket":"`+socket+`"}`))
+		if started := strings.Contains(said, "init "); started != (build == "plain") || out != "{}" {
+			t.Errorf("%s: the runtime started: %t; %s%s", build, started, out, said)
+		}
+	}
+}
+
+func TestGivesUpOnADaemonThatSaysNothing(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "s")
 	listener, err := net.Listen("unix", socket) // the kernel takes the connection, and nobody reads
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer listener.Close()
-	conn, err := Dial(socket, 1)
+	in, err := os.Open(os.DevNull)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
-	if _, _, err := conn.Ask(Message{Version: Version}, nil); err == nil || !strings.Contains(err.Error(), "took too long") {
-		t.Errorf("error %v", err)
+	defer in.Close()
+	c := &call{patience: 1, read: true}
+	c.size = copy(c.config[:], `{"socket":"`+socket+`"}`)
+	if c.exchange(int(in.Fd())); c.failed.text() != "the daemon took too long" {
+		t.Errorf("failure %+v", c.failed)
 	}
 }
 
-func TestRunWithoutACommandIntroducesItself(t *testing.T) {
-	code, out, said := run(t, nil, "")
-	if code != 0 || out != "" || !strings.Contains(said, "terway") {
-		t.Errorf("exit code %d, %q, %q", code, out, said)
+func TestWithoutACommandIntroducesItself(t *testing.T) {
+	for build, binary := range builds(t) {
+		if code, out, said := testkit.RunPlugin(t, binary, []string{}, nil); code != 0 || out != "" || !strings.Contains(said, "terway") {
+			t.Errorf("%s: exit code %d, %q, %q", build, code, out, said)
+		}
+		if code, out, _ := testkit.RunPlugin(t, binary, []string{"CNI_COMMAND=VERSION"}, nil); code != 0 || !strings.HasPrefix(out, `{"cniVersion":"1.1.0","supportedVersions":[`) {
+			t.Errorf("%s: exit code %d, %q", build, code, out)
+		}
 	}
 }
 
-// TestImportsStayFew guards the time to start, which is most of what the plugin costs.
+// TestImportsStayFew guards the time to start where Go's runtime is needed.
 func TestImportsStayFew(t *testing.T) {
 	out, err := exec.Command("go", "list", "-deps", "../../../../cmd/terway").CombinedOutput()
 	if err != nil {
@@ -168,7 +208,32 @@ func TestImportsStayFew(t *testing.T) {
 	}
 	for _, heavy := range []string{"fmt", "os", "net", "time", "reflect", "encoding/json", "regexp", "context", "io"} {
 		if slices.Contains(deps, heavy) {
-			t.Errorf("cmd/terway depends on %s, which every ADD and DEL would have to start", heavy)
+			t.Errorf("cmd/terway depends on %s, which would have to start, too", heavy)
+		}
+	}
+}
+
+// TestTheEntryIsThereForEveryProcessor links for each that the assembly is written for.
+func TestTheEntryIsThereForEveryProcessor(t *testing.T) {
+	for _, arch := range []string{"amd64", "arm64"} {
+		build := exec.Command("go", "build", "-ldflags", "-E "+Entry, "-o", filepath.Join(t.TempDir(), "terway"), "../../../../cmd/terway")
+		build.Env = append(os.Environ(), "GOARCH="+arch, "CGO_ENABLED=0")
+		if out, err := build.CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", arch, err, out)
+		}
+	}
+}
+
+// TestTheExchangeAllocatesNothing asks the compiler: without the runtime there is no heap. The linker checks the stack.
+func TestTheExchangeAllocatesNothing(t *testing.T) {
+	out, err := exec.Command("go", "build", "-gcflags=-m", ".").CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "escapes to heap") {
+		t.Fatalf("the compiler says nothing about this package: %v\n%s", err, out)
+	}
+	for line := range strings.SplitSeq(string(out), "\n") {
+		file, _, _ := strings.Cut(strings.TrimPrefix(line, "./"), ":")
+		if slices.Contains([]string{"exchange.go", "socket.go", "sandbox.go", "entry.go"}, file) && (strings.Contains(line, "moved to heap") || strings.Contains(line, "escapes to heap")) {
+			t.Error(line)
 		}
 	}
 }
@@ -199,8 +264,34 @@ func TestMessagesSurviveEncoding(t *testing.T) {
 	}
 }
 
-// FuzzTopString compares with encoding/json, for every object that it reads.
-func FuzzTopString(f *testing.F) {
+// FuzzEnvironment compares what is read of a block of memory with what a look through a list finds.
+func FuzzEnvironment(f *testing.F) {
+	f.Add("CNI_COMMAND=ADD\nCNI_ARGS=A=b;C=\nCNI_COMMAND=DEL\nCNI_PATH")
+	f.Add("=\n\nCNI_NETNS=\nCNI_NETNS=/x\nCNI_NETNSX=1\nCNI_")
+	f.Fuzz(func(t *testing.T, text string) {
+		var block []*byte
+		want := map[string]string{}
+		for entry := range strings.SplitSeq(strings.ReplaceAll(text, "\x00", ""), "\n") {
+			block = append(block, unsafe.SliceData([]byte(entry+"\x00")))
+			if key, value, found := strings.Cut(entry, "="); found {
+				if _, known := want[key]; !known {
+					want[key] = value
+				}
+			}
+		}
+		block = append(block, nil)
+		c := new(call)
+		c.readEnvironment(unsafe.Pointer(unsafe.SliceData(block)))
+		for i, name := range names {
+			if c.vars[i] != want[name] {
+				t.Errorf("%s is %q, want %q, of %q", name, c.vars[i], want[name], text)
+			}
+		}
+	})
+}
+
+// FuzzFindString compares with encoding/json, for every object that it reads.
+func FuzzFindString(f *testing.F) {
 	for _, seed := range []string{
 		``, `{}`, `[]`, `{"socket":"/a"}`, `{ "socket" : "/a" , "x":{"socket":"/b"}}`, `{"x":["socket","/b"],"y":"socket"}`,
 		`{"socket":"/a","socket":"/b"}`, `{"so\u0063ket":"\/a\"\\\b\f\n\r\t\u00e9\ud83d\ude00"}`, `{"socket":3}`, `{"socket":"\ud83d"}`,
@@ -209,14 +300,18 @@ func FuzzTopString(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		got := topString([]byte(text), "socket")
+		var to [1 << 16]byte
+		size := findString([]byte(text), "socket", to[:])
 		var object map[string]any
-		if !utf8.ValidString(text) || json.Unmarshal([]byte(text), &object) != nil {
+		if !utf8.ValidString(text) || json.Unmarshal([]byte(text), &object) != nil || size > len(to) {
 			return // it must only not crash
 		}
 		want, _ := object["socket"].(string)
-		if got != want {
-			t.Errorf("topString(%s) = %q, want %q", text, got, want)
+		if got := string(to[:size]); got != want {
+			t.Errorf("findString(%s) = %q, want %q", text, got, want)
+		}
+		if n := findString([]byte(text), "socket", nil); n != size {
+			t.Errorf("without room it is %d bytes, not %d", n, size)
 		}
 	})
 }
