@@ -140,10 +140,6 @@ func (n *node) assemble(ctx context.Context, book *ledger.Ledger, k *kernel.Kern
 	if err != nil {
 		return err
 	}
-	slots, err := daemon.OpenSlots(filepath.Join(n.stateDir, "eni-slots.json"))
-	if err != nil {
-		return err
-	}
 	cooling, err := daemon.OpenCooling(filepath.Join(n.stateDir, "cooling"), coolingKept, time.Now())
 	if err != nil {
 		return err
@@ -159,6 +155,10 @@ func (n *node) assemble(ctx context.Context, book *ledger.Ledger, k *kernel.Kern
 		mtu = 0
 	}
 	steer := datapath.Options{PerPodRules: k.MarksError() != nil, Symmetry: n.symmetry(ctx, k), HostStack: n.config.CNI.HostStackCIDRs}
+	slots, err := n.openSlots(ctx, k, steer)
+	if err != nil {
+		return err
+	}
 	enis := daemon.NewENIs(k, slots, steer, mtu, n.logger)
 	stock := pool.New(pool.Options{
 		Cloud: api, Host: enis, Journal: book, Instance: instance, Limits: limits, Config: poolConfig,

@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -24,6 +26,7 @@ func (s *story) trouble(ctx context.Context, random *rand.Rand) {
 		{"a daemon away for seconds", s.daemonAway},
 		{"the ledger lost", s.loseFile("ledger.db")},
 		{"the cooling file lost", s.loseFile("cooling")},
+		{"the file of slots lost", s.loseFile("eni-slots.json")},
 		{"the cloud refuses or fails", s.cloudFails}, {"the cloud refuses or fails", s.cloudFails}, {"the cloud refuses or fails", s.cloudFails},
 		{"a vSwitch without addresses", s.exhausted},
 		{"an ENI stuck in between", s.stuck},
@@ -65,7 +68,7 @@ func (s *story) daemonAway(ctx context.Context, random *rand.Rand) error {
 func (s *story) loseFile(name string) func(context.Context, *rand.Rand) error {
 	return func(ctx context.Context, _ *rand.Rand) error {
 		s.node.KillDaemon()
-		if err := os.Remove(filepath.Join(s.node.StateDir(), name)); err != nil {
+		if err := os.Remove(filepath.Join(s.node.StateDir(), name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 		return s.node.StartDaemon(ctx)

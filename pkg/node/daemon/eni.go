@@ -168,7 +168,7 @@ func (e *ENIs) look(ctx context.Context, eniID, mac string, patience time.Durati
 	if err != nil {
 		return datapath.ENI{}, fmt.Errorf("find the link of ENI %s: %w; compare the instance's ENIs in the ECS console with `ip link` on the node", eniID, err)
 	}
-	slot, err := e.slots.take(eniID)
+	slot, err := e.slots.take(eniID, index)
 	if err != nil {
 		return datapath.ENI{}, fmt.Errorf("give ENI %s a slot: %w", eniID, err)
 	}

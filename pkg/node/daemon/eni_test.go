@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/netip"
 	"os"
@@ -18,7 +19,7 @@ import (
 
 func newENIs(t *testing.T, kernel *fakeKernel, slotsFile string) *ENIs {
 	t.Helper()
-	slots, err := OpenSlots(slotsFile)
+	slots, err := OpenSlots(slotsFile, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,13 +81,36 @@ func TestSlotsOutliveTheDaemonAndAreUsedAgain(t *testing.T) {
 	}
 }
 
-func TestBrokenSlotsFileIsAnErrorThatSaysWhatToDo(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "slots")
-	if err := os.WriteFile(file, []byte(`{"eni-1":`), 0o600); err != nil {
+func TestSlotsThatWereLostAreThoseThatTheHostShows(t *testing.T) {
+	slots, err := OpenSlots(filepath.Join(t.TempDir(), "slots"), map[int]int{7: 1, 9: 3})
+	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := OpenSlots(file); err == nil || !strings.Contains(err.Error(), file) || !strings.Contains(err.Error(), "drain the node") {
-		t.Errorf("error %v", err)
+	for _, step := range []struct {
+		eni         string
+		index, want int
+	}{
+		{"eni-new", 11, 2}, // 1 and 3 are marks of pods that run
+		{"eni-b", 9, 3},
+		{"eni-a", 7, 1},
+		{"eni-b", 15, 3}, // attached again
+		{"eni-newer", 12, 4},
+	} {
+		if got, err := slots.take(step.eni, step.index); err != nil || got != step.want {
+			t.Errorf("%s at link %d: slot %d, %v; want %d", step.eni, step.index, got, err, step.want)
+		}
+	}
+}
+
+func TestBrokenSlotsFileIsAnErrorThatSaysWhatToDo(t *testing.T) {
+	for _, text := range []string{`{"eni-1":`, `null`, ``} {
+		file := filepath.Join(t.TempDir(), "slots")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := OpenSlots(file, nil); !errors.Is(err, ErrSlotsDamaged) || !strings.Contains(err.Error(), file) || !strings.Contains(err.Error(), "remove it") {
+			t.Errorf("%q: error %v", text, err)
+		}
 	}
 }
 

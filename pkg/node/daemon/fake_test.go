@@ -258,7 +258,7 @@ func newBench(t *testing.T, records ...ledger.Record) *bench {
 	for _, r := range records {
 		b.pool.held[r.Owner()], b.ledger.records[r.Owner()] = r.IPv4, r
 	}
-	slots, err := OpenSlots(filepath.Join(t.TempDir(), "slots.json"))
+	slots, err := OpenSlots(filepath.Join(t.TempDir(), "slots.json"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

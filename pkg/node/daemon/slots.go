@@ -14,42 +14,51 @@ import (
 )
 
 // Slots is which ENI has which small number. The number is in the mark that running pods' packets get, so it must outlive
-// the daemon: it is on disk before anything marks with it.
+// the daemon: it is on disk before anything marks with it. A file that was lost costs no pod its network, because the
+// host's rules show the numbers, too.
 type Slots struct {
 	path  string
-	mu    sync.Mutex
+	mu    sync.Mutex // guards the rest
 	taken map[string]int
+	shown map[int]int // slot by interface index, as the host's rules had it at start, of ENIs that have not asked yet
 }
 
-// OpenSlots reads the file at path; one that is not there is empty.
-func OpenSlots(path string) (*Slots, error) {
-	s := &Slots{path: path, taken: map[string]int{}}
+// ErrSlotsDamaged is a file of slots that cannot be read as one.
+var ErrSlotsDamaged = errors.New("the file is damaged")
+
+// OpenSlots reads the file at path; one that is not there is empty. shown is the slots that the host's rules show, by the
+// interface index of their ENI. A file that is damaged gives ErrSlotsDamaged: move it away and open it again.
+func OpenSlots(path string, shown map[int]int) (*Slots, error) {
+	s := &Slots{path: path, taken: map[string]int{}, shown: maps.Clone(shown)}
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return s, nil
 	}
-	if err == nil {
-		err = json.Unmarshal(text, &s.taken)
-	}
 	if err != nil {
-		return nil, fmt.Errorf("read ENI slots %s: %w; drain the node, remove the file and start terwayd again", path, err)
+		return nil, fmt.Errorf("read ENI slots: %w; check that the state directory is mounted and readable", err)
+	}
+	if err := json.Unmarshal(text, &s.taken); err != nil || s.taken == nil {
+		return nil, fmt.Errorf("read ENI slots %s: %w (%v); remove it and start terwayd again: it finds the slots in the kernel", path, ErrSlotsDamaged, err)
 	}
 	return s, nil
 }
 
-// take returns the ENI's slot, the lowest free one when it has none. Slots beyond what a mark can hold are no error: pods
-// there get a rule each.
-func (s *Slots) take(eniID string) (int, error) {
+// take returns the slot of an ENI whose link has this index: the one it has, else the one that the host's rules showed for
+// that link, else the lowest that nobody has. Slots beyond what a mark can hold are no error: pods there get a rule each.
+func (s *Slots) take(eniID string, index int) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if slot, ok := s.taken[eniID]; ok {
 		return slot, nil
 	}
 	used := slices.Collect(maps.Values(s.taken))
-	slot := 1
-	for slices.Contains(used, slot) {
-		slot++
+	slot, ok := s.shown[index]
+	if !ok || slices.Contains(used, slot) {
+		used = append(used, slices.Collect(maps.Values(s.shown))...)
+		for slot = 1; slices.Contains(used, slot); slot++ {
+		}
 	}
+	delete(s.shown, index)
 	return slot, s.change(func(taken map[string]int) { taken[eniID] = slot })
 }
 

@@ -103,6 +103,9 @@ func TestMarkStaysInsideItsMask(t *testing.T) {
 		if got := test.opts.Mark(test.slot); got != test.want {
 			t.Errorf("%+v.Mark(%d) = %v, want %v", test.opts, test.slot, got, test.want)
 		}
+		if back := test.opts.Slot(test.want); !test.want.IsZero() && back != test.slot {
+			t.Errorf("%+v.Slot(%v) = %d, want %d", test.opts, test.want, back, test.slot)
+		}
 	}
 }
 

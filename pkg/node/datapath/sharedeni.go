@@ -103,6 +103,18 @@ func (o Options) Mark(slot int) Mark {
 	return Mark{Value: value, Mask: mask}
 }
 
+// Slot is the slot whose Mark is m, 0 when there is none.
+func (o Options) Slot(m Mark) int {
+	if m.IsZero() {
+		return 0
+	}
+	slot := int(m.Value >> bits.TrailingZeros32(m.Mask))
+	if o.Mark(slot) != m {
+		return 0
+	}
+	return slot
+}
+
 // Host is what the host's namespace holds for its ENIs, whatever pods there are: the rule for pods, and for each ENI the
 // link's settings, its table and the rule for its mark.
 func Host(enis []ENI, opts Options) NetNS {
