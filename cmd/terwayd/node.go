@@ -218,7 +218,7 @@ func (n *node) observeStep(ctx context.Context) func(pool.Step, time.Duration, e
 func holdings(records []ledger.Record) []pool.Holding {
 	held := make([]pool.Holding, 0, len(records))
 	for _, r := range records {
-		held = append(held, pool.Holding{Owner: r.Owner(), ENI: r.ENI, IPv4: r.IPv4})
+		held = append(held, pool.Holding{Owner: r.Owner(), ENI: r.ENI, IPv4: r.IPv4, IPv6: r.IPv6})
 	}
 	return held
 }

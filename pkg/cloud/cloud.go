@@ -175,6 +175,12 @@ type InstanceType struct {
 	MemoryBytes int64
 }
 
+// Pairs is how many pairs of an IPv4 and an IPv6 address one ENI carries when IPv6 addresses come only at its creation.
+func (t InstanceType) Pairs() int { return min(t.IPv4PerENI, t.IPv6PerENI, MaxIPv6AtCreation) }
+
+// WithPrefixes is how many addresses one ENI carries when every place but the primary address's has a prefix.
+func (t InstanceType) WithPrefixes() int { return t.IPv4PerENI + max(0, t.IPv4PerENI-1)*(PrefixSize-1) }
+
 // Cluster is a cluster of Container Service as the CS API describes it.
 type Cluster struct {
 	ID              string

@@ -72,7 +72,7 @@ func TestParseENIReadsEveryKey(t *testing.T) {
 		"version": "1", "access_key": "LTAI", "access_secret": "s3cret", "region_id": "cn-hangzhou", "service_cidr": "172.16.0.0/16, fc00::/112",
 		"vswitches": {"z": ["vsw-1", "vsw-2"]}, "eni_tags": {"a": "b"}, "max_pool_size": 9, "min_pool_size": 3, "min_eni": 1, "max_eni": 4, "ip_warm_up_size": 20,
 		"security_group": "sg-2", "security_groups": ["sg-1", "sg-2"], "eni_cap_ratio": 0.5, "eni_cap_shift": 2,
-		"vswitch_selection_policy": "most", "eni_selection_policy": "least_ips", "ip_stack": "ipv4", "eni_tag_filter": {"f": "1"},
+		"vswitch_selection_policy": "most", "eni_selection_policy": "least_ips", "ip_stack": "ipv4", "eni_tag_filter": {"f": "1"}, "enable_ip_prefix": true, "ipv4_prefix_count": 2,
 		"eni_tag_block_list": [{"key": "k", "value": "v"}], "ip_pool_sync_period": "30s", "idle_ip_reclaim_after": "1h",
 		"idle_ip_reclaim_batch_size": 2, "idle_ip_reclaim_interval": "5m", "idle_ip_reclaim_jitter_factor": "0.2", "enable_patch_pod_ips": false,
 		"rate_limit": {"DescribeVSwitches": 60}
@@ -88,7 +88,7 @@ func TestParseENIReadsEveryKey(t *testing.T) {
 		MaxPoolSize: 9, MinPoolSize: 3, WarmUp: 20, MinENI: 1, MaxENI: 4, ENICapRatio: 0.5, ENICapShift: 2,
 		SecurityGroups: []string{"sg-1", "sg-2"}, VSwitchSelection: "most", ENISelection: "least_ips", ENITagFilter: map[string]string{"f": "1"},
 		ENITagBlockList: append(alwaysBlocked[:2:2], Tag{"k", "v"}), IPPoolSyncPeriod: 30 * time.Second, IdleReclaimAfter: time.Hour,
-		IdleReclaimBatch: 2, IdleReclaimInterval: 5 * time.Minute, IdleReclaimJitter: 0.2, RateLimit: map[string]int{"DescribeVSwitches": 60}, IPStack: "ipv4",
+		IdleReclaimBatch: 2, IdleReclaimInterval: 5 * time.Minute, IdleReclaimJitter: 0.2, RateLimit: map[string]int{"DescribeVSwitches": 60}, IPStack: "ipv4", Prefixes: true, PrefixCount: 2,
 	}
 	if diff := cmp.Diff(want, got, compare); diff != "" {
 		t.Errorf("all keys (-want +got):\n%s", diff)
@@ -159,7 +159,7 @@ func TestParseSaysWhereTextIsNotJSON(t *testing.T) {
 }
 
 func TestParseENIWarnsOfWhatHasNoEffect(t *testing.T) {
-	_, warnings, err := ParseENI([]byte(`{"max_pool_sise": 5, "credential_path": "/x", "enable_eni_trunking": true, "ip_stack": "dual", "ipam_type": "crd",
+	_, warnings, err := ParseENI([]byte(`{"max_pool_sise": 5, "credential_path": "/x", "enable_eni_trunking": true, "ip_stack": "dual", "enable_ip_prefix": true, "ipam_type": "crd",
 		"enable_erdma": false, "backoff_override": {}, "vswitches": {"AZoneID": ["VswitchId"]}, "rate_limit": {"a": 1},
 		"extra_routes": [{"dst": "10.0.0.0/8", "gw": "10.0.0.1"}]}`))
 	if err != nil {
@@ -172,7 +172,7 @@ func TestParseENIWarnsOfWhatHasNoEffect(t *testing.T) {
 			t.Errorf("warning %q says nothing", w)
 		}
 	}
-	want := []string{"eni_conf.credential_path", "eni_conf.enable_eni_trunking", "eni_conf.extra_routes", "eni_conf.ip_stack", "eni_conf.ipam_type",
+	want := []string{"eni_conf.credential_path", "eni_conf.enable_eni_trunking", "eni_conf.enable_ip_prefix", "eni_conf.extra_routes", "eni_conf.ipam_type",
 		"eni_conf.max_pool_sise", "eni_conf.rate_limit", "eni_conf.vswitches.AZoneID[0]"}
 	if diff := cmp.Diff(want, paths); diff != "" {
 		t.Errorf("warnings (-want +got):\n%s", diff)
@@ -190,7 +190,7 @@ func TestSecretsAreNeverInAnErrorOrPrint(t *testing.T) {
 }
 
 func TestPoolBoundsFollowTheInstance(t *testing.T) {
-	g7 := cloud.InstanceType{ENIs: 4, IPv4PerENI: 15}
+	g7 := cloud.InstanceType{ENIs: 4, IPv4PerENI: 15, IPv6PerENI: 15}
 	for name, c := range map[string]struct {
 		text              string
 		enis, least, most int
@@ -202,6 +202,9 @@ func TestPoolBoundsFollowTheInstance(t *testing.T) {
 		"ratio":            {`{"eni_cap_ratio": 0.5}`, 1, 0, 5},
 		"shift":            {`{"eni_cap_shift": -2}`, 1, 0, 5},
 		"shift over":       {`{"eni_cap_shift": 3}`, 3, 0, 5},
+		"prefixes":         {`{"enable_ip_prefix": true, "max_pool_size": 1000}`, 3, 0, 675},
+		"prefixes min_eni": {`{"enable_ip_prefix": true, "min_eni": 1}`, 3, 225, 225},
+		"dual":             {`{"ip_stack": "dual", "max_pool_size": 1000, "min_eni": 2}`, 3, 20, 30},
 		"shift below zero": {`{"eni_cap_shift": -9}`, 0, 0, 0},
 	} {
 		t.Run(name, func(t *testing.T) {

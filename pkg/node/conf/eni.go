@@ -44,7 +44,10 @@ type ENIConf struct {
 
 	RateLimit map[string]int // rate_limit: cloud calls a minute by API action; none: the daemon's own budgets
 
-	IPStack    string  // ip_stack, ipv4; dual is read, the node serves IPv4 and a warning says so
+	Prefixes    bool // enable_ip_prefix: ENIs get /28 prefixes where they can be had; not with dual stack
+	PrefixCount int  // ipv4_prefix_count, 0 = as the pool's sizes say: prefixes that the node keeps at least
+
+	IPStack    string  // ip_stack, ipv4; dual: pods get an IPv6 address, too
 	IPAMType   string  // ipam_type, "": the node's daemon keeps the pool
 	ENITrunk   bool    // enable_eni_trunking
 	ERDMA      bool    // enable_erdma; no effect
@@ -86,11 +89,25 @@ func (c ENIConf) MaxENIs(limits cloud.InstanceType) int {
 // Idle is how many addresses the pool keeps idle at least and at most on an instance with these limits: min_eni lifts
 // the minimum, then both are bound by what the ENIs can carry, and the minimum by the maximum.
 func (c ENIConf) Idle(limits cloud.InstanceType) (least, most int) {
-	capacity := c.MaxENIs(limits) * limits.IPv4PerENI
-	least = max(c.MinPoolSize, c.MinENI*limits.IPv4PerENI)
-	most = min(max(c.MaxPoolSize, c.MinENI*limits.IPv4PerENI), capacity)
+	one := c.perENI(limits)
+	least = max(c.MinPoolSize, c.MinENI*one)
+	most = min(max(c.MaxPoolSize, c.MinENI*one), c.MaxENIs(limits)*one)
 	return min(least, most), most
 }
+
+// perENI is how many addresses one ENI carries for pods.
+func (c ENIConf) perENI(limits cloud.InstanceType) int {
+	switch {
+	case c.Dual():
+		return limits.Pairs()
+	case c.Prefixes:
+		return limits.WithPrefixes()
+	}
+	return limits.IPv4PerENI
+}
+
+// Dual reports whether pods get an IPv6 address besides their IPv4 one.
+func (c ENIConf) Dual() bool { return c.IPStack == "dual" }
 
 // VSwitchesIn is the vSwitches of a zone, in their order; none when the zone is not named: then pods use the instance's
 // own vSwitch.

@@ -50,12 +50,12 @@ func TestTakeChangesWhatMayChangeAndSaysWhyTheRestStays(t *testing.T) {
 		return c
 	}
 	running := parsed(`{"region_id": "r1", "eni_tag_filter": {"a": "1"}, "max_pool_size": 5}`)
-	next := parsed(`{"region_id": "r2", "eni_tag_filter": {"a": "2"}, "eni_tag_block_list": [{"key": "k", "value": "v"}], "ip_warm_up_size": 3, "rate_limit": {"DescribeVSwitches": 60},
+	next := parsed(`{"region_id": "r2", "eni_tag_filter": {"a": "2"}, "eni_tag_block_list": [{"key": "k", "value": "v"}], "ip_warm_up_size": 3, "ip_stack": "dual", "rate_limit": {"DescribeVSwitches": 60},
 		"max_pool_size": 9, "vswitches": {"z": ["vsw-2"]}, "eni_tags": {"t": "2"}, "security_group": "sg-2"}`)
 	got, kept := running.Take(next)
 	want := next
 	want.RegionID, want.ENITagFilter, want.ENITagBlockList, want.WarmUp = "r1", map[string]string{"a": "1"}, running.ENITagBlockList, 0
-	want.RateLimit = nil
+	want.RateLimit, want.IPStack = nil, "ipv4"
 	if diff := cmp.Diff(want, got, compare); diff != "" {
 		t.Errorf("taken (-want +got):\n%s", diff)
 	}
@@ -66,7 +66,7 @@ func TestTakeChangesWhatMayChangeAndSaysWhyTheRestStays(t *testing.T) {
 			t.Errorf("%s does not say what to do", w)
 		}
 	}
-	if diff := cmp.Diff([]string{"eni_conf.region_id", "eni_conf.eni_tag_filter", "eni_conf.eni_tag_block_list", "eni_conf.ip_warm_up_size", "eni_conf.rate_limit"}, paths); diff != "" {
+	if diff := cmp.Diff([]string{"eni_conf.region_id", "eni_conf.eni_tag_filter", "eni_conf.eni_tag_block_list", "eni_conf.ip_stack", "eni_conf.ip_warm_up_size", "eni_conf.rate_limit"}, paths); diff != "" {
 		t.Errorf("kept (-want +got):\n%s", diff)
 	}
 	if _, kept := running.Take(running); len(kept) > 0 {

@@ -128,9 +128,7 @@ func (c *ENIConf) readTags(o *object) {
 
 func (c *ENIConf) readFeatures(o *object) {
 	c.IPStack = o.choice("ip_stack", "ipv4", "ipv4", "dual")
-	if c.IPStack == "dual" {
-		o.found.warn(o.at("ip_stack"), "pods get IPv4 addresses only: the published RAM policy does not allow assigning IPv6 addresses")
-	}
+	c.readPrefixes(o)
 	c.IPAMType = o.text("ipam_type", "")
 	if c.IPAMType != "" {
 		o.found.warn(o.at("ipam_type"), fmt.Sprintf("%q has no effect: each node's daemon keeps its own pool", c.IPAMType))
@@ -149,6 +147,20 @@ func (c *ENIConf) readFeatures(o *object) {
 		o.found.warn(o.at("enable_patch_pod_ips"), "it has no effect: pods are not annotated with their addresses, the daemon may not change them")
 	}
 	c.readRoutes(o)
+}
+
+// readPrefixes reads enable_ip_prefix. With dual stack it has no effect: an ENI has ten IPv6 addresses at most, which come
+// with it, so most of a prefix could never be granted.
+func (c *ENIConf) readPrefixes(o *object) {
+	c.Prefixes = o.boolean("enable_ip_prefix", false)
+	c.PrefixCount = o.number("ipv4_prefix_count", 0, 0)
+	switch {
+	case c.Prefixes && c.Dual():
+		o.found.warn(o.at("enable_ip_prefix"), "it has no effect with ip_stack dual: an ENI carries too few IPv6 addresses to pair with a prefix")
+		c.Prefixes = false
+	case !c.Prefixes && c.PrefixCount > 0:
+		o.found.warn(o.at("ipv4_prefix_count"), "it has no effect without enable_ip_prefix")
+	}
 }
 
 func (c *ENIConf) readRoutes(o *object) {

@@ -11,6 +11,7 @@ const (
 	whyRegion = "the daemon's cloud client was made for the region it found at its start"
 	whyFilter = "an ENI that pods use could fall out of the pool with it; drain the node first"
 	whyCalls  = "the daemon's cloud client was made with the old budgets"
+	whyStack  = "pods that run have the families that they were given"
 	whyWarmUp = "a node warms up only when a daemon starts on it and it has no ENIs yet"
 	whyCNI    = "the container runtime's list, and the links of pods that run, were made from the old value"
 	restart   = "; the old value stays until the node's terway-eniip pod is started again"
@@ -29,6 +30,7 @@ func (c ENIConf) Take(next ENIConf) (ENIConf, []Warning) {
 	keep(c.RegionID == next.RegionID, "region_id", whyRegion, func() { next.RegionID = c.RegionID })
 	keep(maps.Equal(c.ENITagFilter, next.ENITagFilter), "eni_tag_filter", whyFilter, func() { next.ENITagFilter = c.ENITagFilter })
 	keep(slices.Equal(c.ENITagBlockList, next.ENITagBlockList), "eni_tag_block_list", whyFilter, func() { next.ENITagBlockList = c.ENITagBlockList })
+	keep(c.IPStack == next.IPStack, "ip_stack", whyStack, func() { next.IPStack = c.IPStack })
 	keep(c.WarmUp == next.WarmUp, "ip_warm_up_size", whyWarmUp, func() { next.WarmUp = c.WarmUp })
 	keep(maps.Equal(c.RateLimit, next.RateLimit), "rate_limit", whyCalls, func() { next.RateLimit = c.RateLimit })
 	return next, kept

@@ -19,10 +19,7 @@ func (o *object) unsupported(all []unsupported) {
 
 // withoutEffect names what upstream reads of eni_conf and this daemon does not need or does not do.
 func (o *object) withoutEffect() {
-	const (
-		watch  = "it has no effect: the daemon asks the API server for next to nothing"
-		prefix = "prefixes are not supported; single addresses are assigned"
-	)
+	const watch = "it has no effect: the daemon asks the API server for next to nothing"
 	o.unsupported([]unsupported{
 		{"credential_path", new(string), "a string", "encrypted credential files are not read; put the AccessKey in Secret kube-system/alibaba-addon-secret"},
 		{"prefix", new(string), "a string", "it has no effect, upstream ignores it too"},
@@ -32,9 +29,7 @@ func (o *object) withoutEffect() {
 		{"kube_client_qps", new(float64), "a number", watch},
 		{"kube_client_burst", new(int), "a whole number", watch},
 		{"resource_group_id", new(string), "a string", "it has no effect: ENIs are made in the default resource group"},
-		{"enable_ip_prefix", new(bool), "true or false", prefix},
-		{"ipv4_prefix_count", new(int), "a whole number", prefix},
-		{"ipv6_prefix_count", new(int), "a whole number", prefix},
+		{"ipv6_prefix_count", new(int), "a whole number", "it has no effect: with ip_stack dual, ENIs get single IPv6 addresses"},
 	})
 }
 

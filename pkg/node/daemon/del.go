@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"net/netip"
 
 	"github.com/onectl/onectl/pkg/node/cni"
 	"github.com/onectl/onectl/pkg/node/daemon/history"
@@ -47,13 +48,18 @@ func (d *Daemon) remove(ctx context.Context, r ledger.Record) error {
 	return d.opts.Pool.Release(ctx, r.Owner())
 }
 
-// cool notes that r's address is given back. A failure costs a peer of the old pod a surprise at most, so DEL goes on.
+// cool notes that r's addresses are given back. A failure costs a peer of the old pod a surprise at most, so DEL goes on.
 func (d *Daemon) cool(r ledger.Record) {
 	if d.opts.Cooling == nil || !r.IPv4.IsValid() {
 		return
 	}
-	if err := d.opts.Cooling.Note(r.IPv4, d.opts.Clock.Now()); err != nil {
-		d.opts.Logger.Warn("a restart would not know that an address cools down", "ip", r.IPv4, "err", err)
+	for _, ip := range []netip.Addr{r.IPv4, r.IPv6} {
+		if !ip.IsValid() {
+			continue
+		}
+		if err := d.opts.Cooling.Note(ip, d.opts.Clock.Now()); err != nil {
+			d.opts.Logger.Warn("a restart would not know that an address cools down", "ip", ip, "err", err)
+		}
 	}
 }
 

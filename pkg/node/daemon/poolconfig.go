@@ -32,6 +32,9 @@ func PoolConfig(c conf.ENIConf, instance cloud.Instance, limits cloud.InstanceTy
 		ReclaimInterval: c.IdleReclaimInterval,
 		ReclaimJitter:   c.IdleReclaimJitter,
 		WarmUp:          c.WarmUp,
+		Prefixes:        c.Prefixes,
+		PrefixCount:     c.PrefixCount,
+		DualStack:       c.Dual(),
 	}
 	for _, tag := range c.ENITagBlockList {
 		p.TagBlock = append(p.TagBlock, pool.Tag{Key: tag.Key, Value: tag.Value})

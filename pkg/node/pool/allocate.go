@@ -139,6 +139,7 @@ func (p *Pool) free(owner string, now time.Time) {
 				e.Addresses[i].Owner, e.Addresses[i].FreeSince = "", now
 			}
 		}
+		p.pair(e, now)
 	}
 }
 
@@ -169,7 +170,7 @@ func (p *Pool) serve(w *waiter, now time.Time) (Lease, bool) {
 			return Lease{}, false
 		}
 		h.grants++
-		return p.lease(*e, h.IPv4), true
+		return p.lease(*e, h.Holding), true
 	}
 	e, a := pick(p.stock.ENIs, p.marks, w.prefer, now)
 	if a == nil {
@@ -177,27 +178,31 @@ func (p *Pool) serve(w *waiter, now time.Time) (Lease, bool) {
 	}
 	a.Owner = w.owner
 	p.stock.ChangedAt = now
-	p.holders[w.owner] = &holder{Holding: Holding{Owner: w.owner, ENI: e.ID, IPv4: a.IP}, grants: 1}
-	return p.lease(*e, a.IP), true
+	h := Holding{Owner: w.owner, ENI: e.ID, IPv4: a.IP, IPv6: a.IPv6}
+	p.holders[w.owner] = &holder{Holding: h, grants: 1}
+	return p.lease(*e, h), true
 }
 
-func (p *Pool) lease(e ENI, addr netip.Addr) Lease {
+func (p *Pool) lease(e ENI, h Holding) Lease {
 	v, _ := p.stock.vswitch(e.VSwitchID)
-	return Lease{IPv4: addr, ENI: e.described(), VSwitch: v.VSwitch}
+	return Lease{IPv4: h.IPv4, IPv6: h.IPv6, ENI: e.described(), VSwitch: v.VSwitch}
 }
 
 // described is the ENI with the addresses it has now.
 func (e ENI) described() cloud.ENI {
 	c := e.ENI
-	c.IPv4 = make([]netip.Addr, 0, len(e.Addresses))
+	c.IPv4, c.Prefixes = nil, e.prefixes()
 	for _, a := range e.Addresses {
-		c.IPv4 = append(c.IPv4, a.IP)
+		if !a.Prefix.IsValid() {
+			c.IPv4 = append(c.IPv4, a.IP)
+		}
 	}
 	return c
 }
 
 // pick chooses an idle address: the preferred one; else one that has cooled down, on the first ENI by policy, the
-// primary address first because it cannot be given back alone; else the one that is cooling for longest.
+// primary address first because it cannot be given back alone, then single ones, then those of the prefix with most users,
+// so that another may go back; else the one that is cooling for longest.
 func pick(enis []ENI, m Marks, prefer netip.Addr, now time.Time) (*ENI, *Address) {
 	var best choice
 	for i := range enis {
@@ -205,9 +210,13 @@ func pick(enis []ENI, m Marks, prefer netip.Addr, now time.Time) (*ENI, *Address
 		if !e.usable() {
 			continue
 		}
+		users := e.usersByPrefix()
 		for j := range e.Addresses {
 			if a := &e.Addresses[j]; a.idle() {
-				c := choice{e, a, a.IP == prefer, a.cooled(now, m.CoolDown)}
+				c := choice{e, a, a.IP == prefer, a.cooled(now, m.CoolDown), cloud.PrefixSize}
+				if a.Prefix.IsValid() {
+					c.fill = users[a.Prefix]
+				}
 				if c.before(best, m.ENIPolicy) {
 					best = c
 				}
@@ -221,6 +230,7 @@ type choice struct {
 	eni               *ENI
 	address           *Address
 	preferred, cooled bool
+	fill              int // users of its prefix; a single address counts as a full one
 }
 
 func (c choice) before(o choice, policy ENIPolicy) bool {
@@ -233,8 +243,24 @@ func (c choice) before(o choice, policy ENIPolicy) bool {
 		return c.cooled
 	case !c.cooled:
 		return c.address.FreeSince.Before(o.address.FreeSince)
+	case c.eni == o.eni:
+		return c.fill > o.fill
 	case policy == ENILeastIPs:
 		return len(c.eni.Addresses) < len(o.eni.Addresses)
 	}
 	return len(c.eni.Addresses) > len(o.eni.Addresses)
+}
+
+// usersByPrefix counts the addresses of each prefix that pods hold.
+func (e ENI) usersByPrefix() map[netip.Prefix]int {
+	var users map[netip.Prefix]int // nil, which can be read, for the many ENIs without prefixes
+	for _, a := range e.Addresses {
+		if a.Prefix.IsValid() && a.Owner != "" {
+			if users == nil {
+				users = map[netip.Prefix]int{}
+			}
+			users[a.Prefix]++
+		}
+	}
+	return users
 }

@@ -32,7 +32,8 @@ func (p *Pool) apply(o outcome, now time.Time) {
 	case CreateENI:
 		p.dropIntent(o.spec.ClientToken)
 		p.adopt(o.eni, now)
-		p.spent(o.step.VSwitch, len(o.eni.IPv4))
+		p.spent(o.step.VSwitch, len(offered(o.eni)))
+		p.gather(o.step.VSwitch, len(o.eni.Prefixes))
 	default:
 		if e != nil {
 			p.applyToENI(o, e, now)
@@ -44,17 +45,22 @@ func (p *Pool) applyToENI(o outcome, e *ENI, now time.Time) {
 	switch o.step.Kind {
 	case AttachENI:
 		e.ENI = o.eni
-		p.matchAddresses(e, o.eni.IPv4, now)
+		p.matchAddresses(e, o.eni, now)
 	case PrepareENI:
 		e.Ready = true
 	case AssignIPv4:
-		for _, a := range o.addrs {
+		added := offered(cloud.ENI{IPv4: o.addrs, Prefixes: o.blocks})
+		for _, a := range added {
 			p.addAddress(e, a, now)
 		}
-		p.spent(e.VSwitchID, len(o.addrs))
+		p.pair(e, now)
+		p.spent(e.VSwitchID, len(added))
+		p.gather(e.VSwitchID, len(o.blocks))
 	case UnassignIPv4:
-		e.Addresses = slices.DeleteFunc(e.Addresses, func(a Address) bool { return slices.Contains(o.step.IPv4, a.IP) })
-		p.returned(e.VSwitchID, len(o.step.IPv4))
+		e.Addresses = slices.DeleteFunc(e.Addresses, o.step.takesAway)
+		p.pair(e, now)
+		p.returned(e.VSwitchID, o.step.addresses())
+		p.gather(e.VSwitchID, len(o.step.Blocks))
 		p.reclaimed(now)
 	case DetachENI:
 		if !o.gone {
@@ -115,14 +121,15 @@ func (p *Pool) vswitch(id string) *VSwitch {
 	return &p.stock.VSwitches[at]
 }
 
-func (p *Pool) addAddress(e *ENI, addr netip.Addr, now time.Time) {
-	if slices.ContainsFunc(e.Addresses, func(a Address) bool { return a.IP == addr }) {
+// addAddress puts a, of which IP and Prefix are known, on the ENI.
+func (p *Pool) addAddress(e *ENI, a Address, now time.Time) {
+	if slices.ContainsFunc(e.Addresses, func(known Address) bool { return known.IP == a.IP }) {
 		return
 	}
-	a := Address{IP: addr, FreeSince: p.freeSince(addr, now)}
+	a.FreeSince = p.freeSince(a.IP, now)
 	for owner, h := range p.holders {
-		if h.IPv4 == addr && (h.lost || !p.stock.Read) {
-			a.Owner, h.ENI, h.lost = owner, e.ID, false
+		if h.IPv4 == a.IP && (h.lost || !p.stock.Read) {
+			a.Owner, a.IPv6, h.ENI, h.lost = owner, h.IPv6, e.ID, false
 			break
 		}
 	}
@@ -159,6 +166,8 @@ func (p *Pool) applyFailure(o outcome, e *ENI, now time.Time) {
 	switch {
 	case step == CreateENI:
 		p.createFailed(o, hold, now)
+	case o.step.Prefixes > 0 && noPrefix(o.err):
+		p.scatter(o.step.VSwitch, o.err, now)
 	case kind == cloud.NoAddress:
 		p.exhaust(o.step.VSwitch, now)
 	case kind == cloud.Forbidden, kind == cloud.BadKey, kind == cloud.Throttled, e == nil:
@@ -195,6 +204,10 @@ func (p *Pool) createFailed(o outcome, hold Hold, now time.Time) {
 	}
 	if certain(CreateENI, o.err) {
 		p.dropIntent(o.spec.ClientToken)
+	}
+	if o.spec.Prefixes > 0 && noPrefix(o.err) {
+		p.scatter(o.step.VSwitch, o.err, now)
+		return
 	}
 	if hold.Reason == Exhausted {
 		p.exhaust(o.step.VSwitch, now)

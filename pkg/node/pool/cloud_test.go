@@ -33,6 +33,11 @@ type model struct {
 	attach   time.Duration
 	chaos    float64 // chance of a fault of any call
 	hidden   string  // an ENI that DescribeENIs does not show
+
+	perENI6   int                       // IPv6 addresses that an attached ENI may have
+	ipv6      uint64                    // the last one given
+	scattered float64                   // chance that a vSwitch has no whole prefix
+	blocks    map[string][]netip.Prefix // client token to prefixes
 }
 
 // fault makes calls of an operation fail.
@@ -48,7 +53,7 @@ var errKinds = []cloud.Kind{cloud.Throttled, cloud.Unavailable, cloud.Conflict, 
 func newModel() *model {
 	m := &model{
 		rand: rand.New(rand.NewPCG(1, 2)), perENI: 4, slots: 3, enis: map[string]*cloud.ENI{}, created: map[string]string{},
-		assigned: map[string][]netip.Addr{}, latency: 50 * time.Millisecond, attach: 2 * time.Second,
+		assigned: map[string][]netip.Addr{}, blocks: map[string][]netip.Prefix{}, latency: 50 * time.Millisecond, attach: 2 * time.Second,
 		vswitch: map[string]*cloud.VSwitch{
 			"vsw-a": {ID: "vsw-a", ZoneID: "z", CIDR: netip.MustParsePrefix("10.0.1.0/24"), Free: 200},
 			"vsw-b": {ID: "vsw-b", ZoneID: "z", CIDR: netip.MustParsePrefix("10.0.2.0/24"), Free: 200},
@@ -142,8 +147,13 @@ func (m *model) CreateENI(ctx context.Context, spec cloud.ENISpec) (made cloud.E
 		if err != nil {
 			return err
 		}
+		prefixes, err := m.carve("CreateENI", spec.VSwitchID, spec.Prefixes)
+		if err != nil {
+			m.vswitch[spec.VSwitchID].Free += len(addrs)
+			return err
+		}
 		m.nextENI++
-		e := &cloud.ENI{ID: fmt.Sprintf("eni-%03d", m.nextENI), Status: cloud.ENIAvailable, Type: cloud.ENISecondary, VSwitchID: spec.VSwitchID,
+		e := &cloud.ENI{Prefixes: prefixes, IPv6: m.number6(spec.IPv6), ID: fmt.Sprintf("eni-%03d", m.nextENI), Status: cloud.ENIAvailable, Type: cloud.ENISecondary, VSwitchID: spec.VSwitchID,
 			SecurityGroups: spec.SecurityGroups, IPv4: addrs, Tags: maps.Clone(spec.Tags)}
 		m.enis[e.ID], m.created[spec.ClientToken] = e, e.ID
 		made = copyOf(e)
@@ -154,7 +164,7 @@ func (m *model) CreateENI(ctx context.Context, spec cloud.ENISpec) (made cloud.E
 
 func copyOf(e *cloud.ENI) cloud.ENI {
 	c := *e
-	c.IPv4 = slices.Clone(e.IPv4)
+	c.IPv4, c.Prefixes, c.IPv6 = slices.Clone(e.IPv4), slices.Clone(e.Prefixes), slices.Clone(e.IPv6)
 	return c
 }
 
@@ -182,7 +192,7 @@ func (m *model) AttachENI(ctx context.Context, id, instance string) error {
 			return refuse("AttachENI", id, cloud.NotFound)
 		case e.Status != cloud.ENIAvailable:
 			return refuse("AttachENI", id, cloud.Conflict)
-		case m.onInstance(instance) > m.slots:
+		case m.onInstance(instance) > m.slots || len(e.IPv6) > m.perENI6:
 			return refuse("AttachENI", id, cloud.Quota)
 		}
 		e.Status, e.Instance = cloud.ENIAttaching, instance
@@ -233,7 +243,7 @@ func (m *model) DeleteENI(ctx context.Context, id string) error {
 		case e.Status != cloud.ENIAvailable:
 			return refuse("DeleteENI", id, cloud.Conflict)
 		}
-		m.vswitch[e.VSwitchID].Free += len(e.IPv4)
+		m.vswitch[e.VSwitchID].Free += len(offered(*e))
 		delete(m.enis, id)
 		return nil
 	})
@@ -250,7 +260,7 @@ func (m *model) AssignIPv4(ctx context.Context, id string, count int, token stri
 		case m.assigned[token] != nil:
 			addrs = m.assigned[token]
 			return nil
-		case len(e.IPv4)+count > m.perENI:
+		case len(e.IPv4)+len(e.Prefixes)+count > m.perENI:
 			return refuse("AssignIPv4", id, cloud.Quota)
 		}
 		var err error

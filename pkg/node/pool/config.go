@@ -38,6 +38,10 @@ type Config struct {
 	WarmUp  int // addresses, used and idle, that a node without ENIs of ours begins with; see warmFor; 0: off
 	MaxENIs int // ENIs besides the primary one; 0: as many as the instance type carries
 
+	Prefixes    bool // enable_ip_prefix: /28 prefixes are assigned where they can be had, single addresses elsewhere; not with DualStack
+	PrefixCount int  // ipv4_prefix_count: as many addresses as so many prefixes have are kept, used and idle; 0: as MinIdle says
+	DualStack   bool // ip_stack dual: an address is granted with an IPv6 address, or not at all
+
 	VSwitchPolicy VSwitchPolicy // random, upstream's default
 	ENIPolicy     ENIPolicy     // most_ips
 
@@ -96,7 +100,11 @@ type Marks struct {
 	MinIdle, MaxIdle int
 	WarmUp           int // addresses of a warming stock, used and idle
 	MaxENIs          int // ENIs of ours at most, those on the way included
-	IPv4PerENI       int // the primary address included
+	IPv4PerENI       int // places for addresses and prefixes, the primary address included; with Dual, pairs
+	Capacity         int // addresses on MaxENIs at most
+	Prefixes         bool
+	PrefixCount      int
+	Dual             bool
 	VSwitchPolicy    VSwitchPolicy
 	ENIPolicy        ENIPolicy
 
@@ -112,13 +120,21 @@ type Marks struct {
 	ReclaimBatch                  int
 }
 
-// idleBounds is how many addresses shall be idle at least and at most. While the stock warms up, what is lacking to WarmUp
-// is kept besides.
+// idleBounds is how many addresses shall be idle at least and at most. What is lacking to PrefixCount, and while the stock
+// warms up to WarmUp, is kept besides. With prefixes the bounds are as far apart as one creation may overshoot the lower:
+// by all of a prefix, so that nothing is given back for it.
 func (m Marks) idleBounds(s Stock, now time.Time) (least, most int) {
-	least, most = m.MinIdle, m.MaxIdle
+	kept := m.PrefixCount * cloud.PrefixSize
 	if now.Before(s.WarmUntil) {
-		lacking := m.WarmUp - s.used()
+		kept = max(kept, m.WarmUp)
+	}
+	least, most = m.MinIdle, m.MaxIdle
+	if kept > 0 {
+		lacking := kept - s.used()
 		least, most = max(least, lacking), max(most, lacking)
+	}
+	if m.Prefixes {
+		most = max(most, least+cloud.PrefixSize)
 	}
 	return least, most
 }
@@ -128,11 +144,26 @@ func (c Config) marks(limits cloud.InstanceType) Marks {
 	if c.MaxENIs > 0 {
 		enis = min(enis, c.MaxENIs)
 	}
-	capacity := enis * limits.IPv4PerENI
+	perENI, places := limits.IPv4PerENI, limits.IPv4PerENI
+	prefixes := c.Prefixes && !c.DualStack
+	switch {
+	case c.DualStack:
+		perENI, places = limits.Pairs(), limits.Pairs()
+	case prefixes:
+		perENI = limits.WithPrefixes()
+	}
+	if places == 0 {
+		enis = 0
+	}
+	capacity, prefixCount := enis*perENI, 0
+	if prefixes {
+		prefixCount = min(c.PrefixCount, enis*(places-1))
+	}
 	return Marks{
 		MinIdle: min(c.MinIdle, capacity), MaxIdle: min(c.MaxIdle, capacity),
 		WarmUp:  min(c.WarmUp, capacity),
-		MaxENIs: enis, IPv4PerENI: limits.IPv4PerENI,
+		MaxENIs: enis, IPv4PerENI: places, Capacity: capacity,
+		Prefixes: prefixes, PrefixCount: prefixCount, Dual: c.DualStack,
 		VSwitchPolicy: c.VSwitchPolicy, ENIPolicy: c.ENIPolicy,
 		CoolDown: max(0, c.CoolDown), Probe: c.Probe, Sync: c.SyncPeriod,
 		ReclaimAfter: c.ReclaimAfter, ReclaimInterval: c.ReclaimInterval, ReclaimBatch: c.ReclaimBatch,

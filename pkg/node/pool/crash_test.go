@@ -112,8 +112,8 @@ func (w *world) killedOnce() bool { return w.seed > 8 } // newWorld's, and one a
 // TestAThousandCrashSchedulesLeakNothing runs random schedules of pods and faults in which the daemon is killed again and
 // again in the middle of what it does, the ledger's file is lost and the node reboots.
 func TestAThousandCrashSchedulesLeakNothing(t *testing.T) {
-	const schedules = 1000
-	deaths := 0
+	const schedules = 1500
+	deaths, ran := 0, map[string]int{}
 	for seed := range uint64(schedules) {
 		w := newWorld()
 		random := rand.New(rand.NewPCG(seed, 5))
@@ -122,9 +122,18 @@ func TestAThousandCrashSchedulesLeakNothing(t *testing.T) {
 		w.config.VSwitchPolicy = []VSwitchPolicy{VSwitchOrdered, VSwitchMost, VSwitchRandom}[random.IntN(3)]
 		w.config.ENIPolicy = []ENIPolicy{ENIMostIPs, ENILeastIPs}[random.IntN(2)]
 		w.cloud.rand, w.cloud.chaos = rand.New(rand.NewPCG(seed, 3)), []float64{0, 0.05, 0.2}[random.IntN(3)]
+		shape := shapes[random.IntN(len(shapes))]
+		w.shape(shape)
+		ran[shape]++
+		if random.IntN(2) == 0 { // so that prefixes, of which pods use few addresses, go back
+			w.config.ReclaimAfter, w.config.ReclaimInterval = 30*time.Second, 20*time.Second
+		}
+		if random.IntN(3) == 0 {
+			w.config.PrefixCount = 1 + random.IntN(3)
+		}
 		synctest.Test(t, func(*testing.T) { deaths += w.suffer(random) })
 		for _, b := range w.broken {
-			t.Errorf("schedule %d: %s", seed, b)
+			t.Errorf("schedule %d, %s: %s", seed, shape, b)
 		}
 		if t.Failed() {
 			return
@@ -133,7 +142,7 @@ func TestAThousandCrashSchedulesLeakNothing(t *testing.T) {
 	if deaths < schedules {
 		t.Errorf("%d deaths in %d schedules", deaths, schedules)
 	}
-	t.Logf("%d schedules, %d deaths", schedules, deaths)
+	t.Logf("%d schedules %v, %d deaths", schedules, ran, deaths)
 }
 
 // suffer carries one schedule out and returns how often the daemon was killed.
@@ -185,7 +194,7 @@ func (w *world) suffer(random *rand.Rand) (deaths int) {
 	w.atRest()
 	w.settled()
 	for owner, lease := range before {
-		if !slices.Contains(w.cloud.ours()[lease.ENI.ID], lease.IPv4) {
+		if !slices.Contains(w.cloud.ours()[lease.ENI.ID], lease.IPv4) || lease.IPv6.IsValid() && !slices.Contains(w.cloud.ipv6Of(lease.ENI.ID), lease.IPv6) {
 			w.fail("%s lost %v", owner, lease.IPv4)
 		}
 	}

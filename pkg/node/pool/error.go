@@ -22,6 +22,8 @@ const (
 	Forbidden     Reason = "Forbidden"            // RAM refuses an action
 	BadKey        Reason = "BadAccessKey"         // the AccessKey is not accepted
 	Misconfigured Reason = "InvalidConfiguration" // the cloud refuses what the configuration asks for
+	NoIPv6        Reason = "NoIPv6"               // dual stack is asked for and the instance type has none
+	NoPrefix      Reason = "NoPrefix"             // the vSwitch has no whole prefix; single addresses are assigned
 	Throttled     Reason = "Throttled"            // too many calls
 	Unavailable   Reason = "CloudUnavailable"     // the cloud failed, or could not be reached
 	HostFailed    Reason = "ENISetupFailed"       // the ENI is attached but the node cannot use it
@@ -62,6 +64,10 @@ func (e *Error) summary() string {
 		return fmt.Sprintf("no free address in vSwitch %s", e.Subject)
 	case Forbidden:
 		return fmt.Sprintf("RAM refuses %s", e.Subject)
+	case NoIPv6:
+		return e.Subject + " carries no IPv6 address"
+	case NoPrefix:
+		return "no whole /28 prefix in vSwitch " + e.Subject
 	case Full:
 		return "the instance carries no more ENIs and addresses" + parenthesis(e.Subject)
 	}
@@ -93,6 +99,8 @@ var hints = map[Reason]string{
 	Forbidden:     "allow the action for the add-on's RAM user: onectl ram-user grant --addon terway-eniip",
 	BadKey:        "renew the AccessKey in Secret kube-system/alibaba-addon-secret: onectl ram-user rotate --addon terway-eniip",
 	Misconfigured: "correct ConfigMap kube-system/eni-config and restart the terway-eniip pods",
+	NoIPv6:        "use an instance type with IPv6 addresses, correct the node's annotation of its limits, or set ip_stack to ipv4 in eni-config",
+	NoPrefix:      "single addresses are assigned meanwhile; reserve a CIDR block for prefixes in the vSwitch, or name another vSwitch in eni-config",
 	HostFailed:    "look for the ENI's link on the node (ip link) and at the daemon's log",
 }
 

@@ -3,6 +3,8 @@ package pool
 import (
 	"cmp"
 	"slices"
+
+	"github.com/onectl/onectl/pkg/cloud"
 )
 
 // grow plans need more addresses, as far as they can be had.
@@ -19,11 +21,11 @@ func (p *plan) grow(need int) {
 // assign puts addresses on ENIs that have room.
 func (p *plan) assign(need int) int {
 	for _, e := range p.byPolicy() {
-		n := min(need, e.room(p.IPv4PerENI), p.free[e.VSwitchID], maxSecondary)
-		if n <= 0 || !e.usable() || !p.can(AssignIPv4, e) {
+		n, prefixes := p.batch(need, p.room(e), e.VSwitchID)
+		if n <= 0 || need <= 0 || !e.usable() || !p.can(AssignIPv4, e) || p.planned(e) {
 			continue
 		}
-		p.add(Step{Kind: AssignIPv4, ENI: e.ID, VSwitch: e.VSwitchID, Count: n})
+		p.add(Step{Kind: AssignIPv4, ENI: e.ID, VSwitch: e.VSwitchID, Count: n, Prefixes: prefixes})
 		p.free[e.VSwitchID] -= n
 		need -= n
 	}
@@ -52,6 +54,9 @@ func (p *plan) roomSoon() int {
 	}
 	n := 0
 	take := func(vswitch string, room int) {
+		if p.prefixed(vswitch) {
+			room *= cloud.PrefixSize
+		}
 		room = max(0, min(room, p.free[vswitch]))
 		p.free[vswitch] -= room
 		n += room
@@ -59,12 +64,12 @@ func (p *plan) roomSoon() int {
 	for _, e := range p.ENIs {
 		onTheWay := !e.Ready || e.doing(AssignIPv4, UnassignIPv4)
 		if onTheWay && !e.Missing && !e.leaving() && e.Hold.hopeful() {
-			take(e.VSwitchID, e.room(p.IPv4PerENI))
+			take(e.VSwitchID, p.room(e))
 		}
 	}
 	for _, i := range p.Intents {
 		if i.InFlight {
-			take(i.Spec.VSwitchID, p.IPv4PerENI-i.Spec.SecondaryIPv4-1)
+			take(i.Spec.VSwitchID, p.IPv4PerENI-takes(i.Spec))
 		}
 	}
 	return n
@@ -78,9 +83,9 @@ func (p *plan) tryIntents(need int) int {
 		if need <= 0 || i.InFlight || p.held(CreateENI, p.now) || !vswitch.open(p.now) {
 			continue
 		}
-		count := i.Spec.SecondaryIPv4 + 1
+		count := brings(i.Spec)
 		if i.Hold.Over(p.now) {
-			p.add(Step{Kind: CreateENI, VSwitch: i.Spec.VSwitchID, Count: count, Token: i.Spec.ClientToken})
+			p.add(Step{Kind: CreateENI, VSwitch: i.Spec.VSwitchID, Count: count, Prefixes: i.Spec.Prefixes, Token: i.Spec.ClientToken})
 			need -= count
 		} else if i.Hold.hopeful() {
 			need -= count
@@ -104,8 +109,8 @@ func (p *plan) create(need int) int {
 		if !ok {
 			return need
 		}
-		n := min(need, p.IPv4PerENI, p.free[vswitch], maxSecondary+1)
-		p.add(Step{Kind: CreateENI, VSwitch: vswitch, Count: n})
+		n, prefixes := p.first(need, vswitch)
+		p.add(Step{Kind: CreateENI, VSwitch: vswitch, Count: n, Prefixes: prefixes})
 		p.free[vswitch] -= n
 		need -= n
 	}

@@ -39,10 +39,23 @@ func (m *model) ours() map[string][]netip.Addr {
 	all := map[string][]netip.Addr{}
 	for id, e := range m.enis {
 		if e.Type == cloud.ENISecondary {
-			all[id] = slices.Clone(e.IPv4)
+			all[id] = []netip.Addr{}
+			for _, a := range offered(*e) {
+				all[id] = append(all[id], a.IP)
+			}
 		}
 	}
 	return all
+}
+
+// ipv6Of is an ENI's IPv6 addresses.
+func (m *model) ipv6Of(id string) []netip.Addr {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if e := m.enis[id]; e != nil {
+		return slices.Clone(e.IPv6)
+	}
+	return nil
 }
 
 // host notes which ENIs are set up.
@@ -100,4 +113,25 @@ func (j *journal) Intents() ([]cloud.ENISpec, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return slices.Collect(maps.Values(j.specs)), nil
+}
+
+// partlyUsed counts the idle addresses of prefixes in which a pod has one.
+func (m *model) partlyUsed(used map[netip.Addr]bool) int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n := 0
+	for _, e := range m.enis {
+		for _, p := range e.Prefixes {
+			idle := 0
+			for _, a := range within([]netip.Prefix{p}) {
+				if !used[a.IP] {
+					idle++
+				}
+			}
+			if idle < cloud.PrefixSize {
+				n += idle
+			}
+		}
+	}
+	return n
 }

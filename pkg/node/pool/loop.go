@@ -134,10 +134,15 @@ func (p *Pool) start(s Step, now time.Time) task {
 // leave marks the addresses that s unassigns.
 func leave(e *ENI, s Step) {
 	for i := range e.Addresses {
-		if slices.Contains(s.IPv4, e.Addresses[i].IP) {
+		if s.takesAway(e.Addresses[i]) {
 			e.Addresses[i].Leaving = true
 		}
 	}
+}
+
+// takesAway reports whether the step unassigns a.
+func (s Step) takesAway(a Address) bool {
+	return slices.Contains(s.IPv4, a.IP) || a.Prefix.IsValid() && slices.Contains(s.Blocks, a.Prefix)
 }
 
 func (p *Pool) atRest() map[string]uint64 {
@@ -193,10 +198,16 @@ func (p *Pool) spec(s Step) cloud.ENISpec {
 	if len(groups) == 0 {
 		groups = p.groups
 	}
+	ipv6 := 0
+	if p.marks.Dual {
+		ipv6 = p.marks.IPv4PerENI // all that the ENI will ever have
+	}
 	return cloud.ENISpec{
 		VSwitchID:       s.VSwitch,
 		SecurityGroups:  groups,
-		SecondaryIPv4:   s.Count - 1,
+		SecondaryIPv4:   s.Count - 1 - s.Prefixes*cloud.PrefixSize,
+		Prefixes:        s.Prefixes,
+		IPv6:            ipv6,
 		Description:     "pods of " + p.opts.Instance.ID + ", made by onectl's Terway",
 		Tags:            tags,
 		DeleteOnRelease: true,

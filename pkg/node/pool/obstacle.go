@@ -9,14 +9,14 @@ import (
 )
 
 // severity orders obstacles: of several, the one that people must remove is told.
-var severity = []Reason{Starting, BadKey, Forbidden, Misconfigured, QuotaExceeded, Exhausted, HostFailed, Unavailable, Throttled, Full, Busy}
+var severity = []Reason{Starting, BadKey, Forbidden, Misconfigured, NoIPv6, QuotaExceeded, Exhausted, HostFailed, Unavailable, Throttled, Full, Busy}
 
 // patience is how long an allocation waits for an obstacle to go away. Nobody but people removes a missing right or a
 // wrong setting; a vSwitch, a quota or a full node may get room in a moment, as when a pod is replaced; for the rest a
 // retry is due.
 func (p *Pool) patience(r Reason) time.Duration {
 	switch r {
-	case Forbidden, BadKey, Misconfigured:
+	case Forbidden, BadKey, Misconfigured, NoIPv6:
 		return 0
 	case Exhausted, QuotaExceeded, Full:
 		return p.opts.Config.Patience
@@ -83,9 +83,12 @@ func (p *Pool) obstacles(now time.Time) []*Error {
 		}
 	}
 	var exhausted []string
+	if p.marks.Dual && p.marks.IPv4PerENI == 0 {
+		found = append(found, &Error{Reason: NoIPv6, Subject: "instance type " + p.opts.Limits.ID})
+	}
 	for _, e := range s.ENIs {
 		held(e.Hold)
-		if e.usable() && e.room(p.marks.IPv4PerENI) == 0 {
+		if e.usable() && p.marks.room(e) == 0 {
 			continue
 		}
 		held(s.Holds[AssignIPv4])
@@ -160,6 +163,7 @@ func (s Stock) wake(m Marks, now time.Time) time.Duration {
 	}
 	for _, v := range s.VSwitches {
 		at(v.RetryAt)
+		at(v.Scattered.Until)
 		at(v.LookedAt.Add(m.Probe))
 	}
 	for _, e := range s.ENIs {

@@ -20,20 +20,22 @@ const (
 	CreateENI     StepKind = "CreateENI"     // with Count addresses in the same call
 	AttachENI     StepKind = "AttachENI"     // and wait until it is InUse
 	PrepareENI    StepKind = "PrepareENI"    // Host.ENIReady
-	AssignIPv4    StepKind = "AssignIPv4"    // Count addresses in one call
-	UnassignIPv4  StepKind = "UnassignIPv4"  // all of IPv4 in one call
+	AssignIPv4    StepKind = "AssignIPv4"    // Count addresses in one call, single ones or whole prefixes
+	UnassignIPv4  StepKind = "UnassignIPv4"  // all of IPv4, or all of Blocks, in one call
 	DetachENI     StepKind = "DetachENI"     // Host.ENIGone, detach, and wait until it is Available
 	DeleteENI     StepKind = "DeleteENI"
 )
 
 // Step is one thing to do.
 type Step struct {
-	Kind    StepKind
-	ENI     string       // of a step on an ENI
-	VSwitch string       // where addresses come from or go back to
-	Count   int          // CreateENI (the primary address included), AssignIPv4: how many addresses
-	IPv4    []netip.Addr // UnassignIPv4: which
-	Token   string       // CreateENI: the intent that is tried again; "" for a new one
+	Kind     StepKind
+	ENI      string         // of a step on an ENI
+	VSwitch  string         // where addresses come from or go back to
+	Count    int            // CreateENI (the primary address included), AssignIPv4: how many addresses
+	Prefixes int            // CreateENI, AssignIPv4: that sixteen each of Count come in prefixes, so many
+	IPv4     []netip.Addr   // UnassignIPv4: which
+	Blocks   []netip.Prefix // UnassignIPv4: which prefixes, when it is not for IPv4
+	Token    string         // CreateENI: the intent that is tried again; "" for a new one
 }
 
 // Bounds of one call. By number, ECS assigns as many addresses to an attached ENI as the instance type allows, and 49
@@ -52,7 +54,8 @@ const soonAgain = 5 * time.Second
 // Growth covers waiting allocations and MinIdle, less what is idle and on the way: so while a call is in flight, waiting
 // allocations add up and go out together. ENIs that have room come before new ENIs. A surplus over MaxIdle is given back
 // only when nobody waits: whole ENIs that nobody uses first, then secondary addresses of the ENIs with fewest users. An
-// ENI's primary address cannot be unassigned, so an ENI in use may keep its primary address idle over MaxIdle.
+// ENI's primary address cannot be unassigned, so an ENI in use may keep its primary address idle over MaxIdle; and a prefix
+// goes only when the surplus is as large as it, so up to fifteen addresses more may stay.
 func Plan(s Stock, m Marks, now time.Time) []Step {
 	p := &plan{Stock: s, Marks: m, now: now, free: s.free(now)}
 	p.MinIdle, p.MaxIdle = m.idleBounds(s, now)
@@ -139,6 +142,8 @@ func (p *plan) settle() {
 			p.add(Step{Kind: DetachENI, ENI: e.ID, VSwitch: e.VSwitchID})
 		case e.Status == cloud.ENIInUse && !e.Ready && p.can(PrepareENI, e):
 			p.add(Step{Kind: PrepareENI, ENI: e.ID, VSwitch: e.VSwitchID})
+		case p.useless(e) && e.usable() && p.can(DetachENI, e) && p.rested(e):
+			p.add(Step{Kind: DetachENI, ENI: e.ID, VSwitch: e.VSwitchID})
 		case e.Status == cloud.ENIAvailable && e.Step == nil:
 			p.attachOrDelete(e)
 		}
@@ -152,7 +157,7 @@ func (p *plan) attachOrDelete(e ENI) {
 	if e.Hold.hopeful() {
 		counted = e.idle()
 	}
-	superfluous := e.used() == 0 && (p.over >= counted || len(p.ENIs) > p.MaxENIs-p.Foreign)
+	superfluous := e.used() == 0 && (p.over >= counted || len(p.ENIs) > p.MaxENIs-p.Foreign || p.useless(e))
 	switch {
 	case superfluous && p.can(DeleteENI, e):
 		p.add(Step{Kind: DeleteENI, ENI: e.ID, VSwitch: e.VSwitchID})
@@ -169,7 +174,7 @@ func (p *plan) surplus() int {
 	idle := p.idle() + p.coming() - p.Waiting
 	most := p.MaxIdle
 	if p.ReclaimAfter > 0 && p.Waiting == 0 && !p.now.Before(p.reclaimAt(p.Marks)) {
-		most = min(most, max(p.MinIdle, idle-p.ReclaimBatch))
+		most = min(most, max(p.MinIdle, idle-p.reclaimBatch()))
 	}
 	return idle - most
 }
@@ -182,21 +187,48 @@ func (s Stock) reclaimAt(m Marks) time.Time {
 	return s.ChangedAt.Add(m.ReclaimAfter)
 }
 
+// reclaimBatch is how many addresses one round of reclaiming takes, a prefix at least where there are any.
+func (p *plan) reclaimBatch() int {
+	if p.Marks.Prefixes {
+		return max(p.ReclaimBatch, cloud.PrefixSize)
+	}
+	return p.ReclaimBatch
+}
+
 func (p *plan) shrink() {
 	for _, e := range p.emptiest() {
 		if p.over <= 0 {
 			return
+		}
+		if p.planned(e) {
+			continue
 		}
 		if e.used() == 0 && len(e.Addresses) <= p.over && p.can(DetachENI, e) && p.allCooled(e) {
 			p.add(Step{Kind: DetachENI, ENI: e.ID, VSwitch: e.VSwitchID})
 			p.over -= len(e.Addresses)
 			continue
 		}
-		if some := p.removable(e, p.over); len(some) > 0 && p.can(UnassignIPv4, e) {
-			p.add(Step{Kind: UnassignIPv4, ENI: e.ID, VSwitch: e.VSwitchID, IPv4: some})
-			p.over -= len(some)
+		if p.can(UnassignIPv4, e) {
+			p.giveBack(e)
 		}
 	}
+}
+
+// giveBack takes some of the surplus off an ENI: single addresses, or where there are none to take, prefixes.
+func (p *plan) giveBack(e ENI) {
+	s := Step{Kind: UnassignIPv4, ENI: e.ID, VSwitch: e.VSwitchID, IPv4: p.removable(e, p.over)}
+	if len(s.IPv4) == 0 {
+		s.Blocks = p.removableBlocks(e, p.over)
+	}
+	if n := s.addresses(); n > 0 {
+		p.add(s)
+		p.over -= n
+	}
+}
+
+// planned reports whether there is a step on the ENI in this plan.
+func (p *plan) planned(e ENI) bool {
+	return slices.ContainsFunc(p.steps, func(s Step) bool { return s.ENI == e.ID })
 }
 
 // emptiest is the ENIs that are set up, those with fewest users first, among these those with fewest addresses.
@@ -216,7 +248,7 @@ func (p *plan) allCooled(e ENI) bool {
 func (p *plan) removable(e ENI, most int) []netip.Addr {
 	var some []netip.Addr
 	for i, a := range e.Addresses {
-		if i > 0 && a.idle() && a.cooled(p.now, p.CoolDown) && len(some) < min(most, maxUnassign) {
+		if i > 0 && !a.Prefix.IsValid() && a.idle() && a.cooled(p.now, p.CoolDown) && len(some) < min(most, maxUnassign) {
 			some = append(some, a.IP)
 		}
 	}

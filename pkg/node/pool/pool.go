@@ -27,6 +27,8 @@ type Cloud interface {
 	DeleteENI(ctx context.Context, eniID string) error
 	AssignIPv4(ctx context.Context, eniID string, count int, clientToken string) ([]netip.Addr, error)
 	UnassignIPv4(ctx context.Context, eniID string, addrs []netip.Addr) error
+	AssignPrefixes(ctx context.Context, eniID string, count int, clientToken string) ([]netip.Prefix, error)
+	UnassignPrefixes(ctx context.Context, eniID string, prefixes []netip.Prefix) error
 	DescribeVSwitches(ctx context.Context, ids []string, vpcID string) ([]cloud.VSwitch, error)
 }
 
@@ -57,13 +59,14 @@ type Holding struct {
 	Owner string // "containerID/ifName"
 	ENI   string
 	IPv4  netip.Addr
+	IPv6  netip.Addr // the zero Addr when it holds none
 }
 
 // Lease is what Allocate grants. It is valid until Release, also over a restart when the caller gives it back to New in
 // Options.Held.
 type Lease struct {
 	IPv4    netip.Addr
-	IPv6    netip.Addr // always the zero Addr for now: the stock is IPv4
+	IPv6    netip.Addr // valid with Config.DualStack, but for an owner that got its address before
 	ENI     cloud.ENI
 	VSwitch cloud.VSwitch
 }
@@ -74,7 +77,7 @@ type Options struct {
 	Host     Host
 	Journal  Journal
 	Instance cloud.Instance     // ID, ZoneID, VPCID and VSwitchID are needed
-	Limits   cloud.InstanceType // ENIs and IPv4PerENI are needed
+	Limits   cloud.InstanceType // ENIs and IPv4PerENI are needed, with DualStack IPv6PerENI
 	Config   Config
 	Held     []Holding                // what pods hold already, from the ledger
 	Freed    map[netip.Addr]time.Time // when pods gave addresses back before a restart, so that they go on cooling down

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -52,6 +53,11 @@ func TestNoScheduleLosesOrDoublesAnAddress(t *testing.T) {
 		w.config.ENIPolicy = rapid.SampledFrom([]ENIPolicy{ENIMostIPs, ENILeastIPs}).Draw(rt, "eni policy")
 		w.cloud.rand, w.cloud.chaos = rand.New(rand.NewPCG(seed, 3)), chaos
 		w.cloud.vswitch["vsw-a"].Free, w.cloud.vswitch["vsw-b"].Free = 6, 8
+		w.shape(rapid.SampledFrom(shapes).Draw(rt, "shape"))
+		w.config.ReclaimAfter = rapid.SampledFrom([]time.Duration{0, 30 * time.Second}).Draw(rt, "reclaim after")
+		if w.config.Prefixes {
+			w.cloud.vswitch["vsw-a"].Free, w.cloud.vswitch["vsw-b"].Free = 30, 70
+		}
 		synctest.Test(t, func(*testing.T) { w.live(ops) })
 		if len(w.broken) > 0 {
 			rt.Fatalf("%v", w.broken)
@@ -140,7 +146,14 @@ func (w *world) come(pod, n int, pods *sync.WaitGroup, busy map[int]sandboxLock)
 func TestPlanIsCompleteAndBounded(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-		s, m := drawStock(t, now), Marks{MaxENIs: 4, IPv4PerENI: 5, MinIdle: 1, MaxIdle: 3, CoolDown: 30 * time.Second, Probe: 5 * time.Second, Sync: time.Hour}
+		m := Marks{MaxENIs: 4, IPv4PerENI: 5, MinIdle: 1, MaxIdle: 3, CoolDown: 30 * time.Second, Probe: 5 * time.Second, Sync: time.Hour}
+		switch rapid.SampledFrom([]string{"single", "prefixes", "dual"}).Draw(t, "kind") {
+		case "prefixes":
+			m.Prefixes, m.PrefixCount = true, rapid.IntRange(0, 3).Draw(t, "prefix count")
+		case "dual":
+			m.Dual = true
+		}
+		s := drawStock(t, m, now)
 		m.VSwitchPolicy = rapid.SampledFrom([]VSwitchPolicy{VSwitchOrdered, VSwitchMost, VSwitchRandom}).Draw(t, "policy")
 		steps := Plan(s, m, now)
 		seen := map[string]bool{}
@@ -158,11 +171,11 @@ func TestPlanIsCompleteAndBounded(t *testing.T) {
 				wanted[step.VSwitch] += step.Count
 			case AssignIPv4:
 				wanted[step.VSwitch] += step.Count
-				if step.Count < 1 || step.Count > e.room(m.IPv4PerENI) {
-					t.Fatalf("%+v on an ENI with room for %d", step, e.room(m.IPv4PerENI))
+				if step.Count < 1 || step.places() > m.room(*e) || step.Prefixes > 0 && step.Count != step.Prefixes*cloud.PrefixSize {
+					t.Fatalf("%+v on an ENI with room for %d", step, m.room(*e))
 				}
 			case UnassignIPv4, DetachENI, DeleteENI:
-				takesNothingHeld(t, step, *e)
+				takesNothingHeld(t, step, *e, m, now)
 			}
 		}
 		if creations > 0 && creations+len(s.ENIs)+len(s.Intents) > m.MaxENIs {
@@ -183,15 +196,17 @@ func TestPlanIsCompleteAndBounded(t *testing.T) {
 	})
 }
 
-func takesNothingHeld(t *rapid.T, step Step, e ENI) {
+func takesNothingHeld(t *rapid.T, step Step, e ENI, m Marks, now time.Time) {
 	if step.Kind != UnassignIPv4 && e.used() > 0 && e.Status != cloud.ENIDetaching {
 		t.Fatalf("%+v of an ENI with %d users", step, e.used())
 	}
-	for _, ip := range step.IPv4 {
-		for i, a := range e.Addresses {
-			if a.IP == ip && (a.Owner != "" || i == 0) {
-				t.Fatalf("%+v takes %v", step, a)
-			}
+	if len(step.IPv4) > 0 && len(step.Blocks) > 0 {
+		t.Fatalf("%+v is for addresses and prefixes at once", step)
+	}
+	for i, a := range e.Addresses {
+		inside := a.Prefix.IsValid() && slices.Contains(step.IPv4, a.IP)
+		if step.takesAway(a) && (a.Owner != "" || i == 0 || !a.cooled(now, m.CoolDown)) || inside {
+			t.Fatalf("%+v takes %+v", step, a)
 		}
 	}
 }

@@ -9,7 +9,7 @@ import (
 func (p *Pool) publish() {
 	s := p.stock
 	st := Status{
-		Ready: s.Read, Capacity: p.marks.MaxENIs * p.marks.IPv4PerENI, Idle: s.idle(), Coming: s.coming(),
+		Ready: s.Read, Capacity: p.marks.Capacity, Idle: s.idle(), Coming: s.coming(),
 		Waiting: len(p.waiters), SyncedAt: s.ReadAt,
 	}
 	now := p.opts.Clock.Now()
@@ -55,6 +55,7 @@ func (p *Pool) problems() []Problem {
 		add(e.Hold)
 	}
 	for _, v := range p.stock.VSwitches {
+		add(v.Scattered)
 		if v.exhausted(now) {
 			e := Error{Reason: Exhausted, Subject: v.ID}
 			all = append(all, Problem{Reason: Exhausted, Subject: v.ID, Message: e.text(), Since: v.LookedAt, RetryAt: v.RetryAt})
@@ -79,7 +80,7 @@ func (p *Pool) vanished() []Holding {
 		e := &p.stock.ENIs[i]
 		for _, a := range e.Addresses {
 			if a.Owner != "" && (a.Missing || e.Missing) {
-				all = append(all, Holding{Owner: a.Owner, ENI: e.ID, IPv4: a.IP})
+				all = append(all, Holding{Owner: a.Owner, ENI: e.ID, IPv4: a.IP, IPv6: a.IPv6})
 			}
 		}
 	}

@@ -96,7 +96,7 @@ func (p *Pool) applyShown(id string, shown cloud.ENI, seen map[string]uint64, no
 	}
 	e.ENI, e.Missing, e.Unsure = shown, false, false
 	stay(e)
-	p.matchAddresses(e, shown.IPv4, now)
+	p.matchAddresses(e, shown, now)
 }
 
 // creating reports whether the creation with that token has yet to report; it brings the ENI itself.
@@ -123,26 +123,28 @@ func (p *Pool) expireIntents(readSince time.Time) {
 // adopt takes an ENI into the stock.
 func (p *Pool) adopt(shown cloud.ENI, now time.Time) {
 	e := p.stock.insert(ENI{ENI: shown})
-	p.matchAddresses(e, shown.IPv4, now)
+	p.matchAddresses(e, shown, now)
 }
 
 // matchAddresses makes the ENI's addresses those that are shown. One that is not shown is not granted any more, and
 // dropped when the next reading does not show it either and no pod holds it.
-func (p *Pool) matchAddresses(e *ENI, shown []netip.Addr, now time.Time) {
-	for _, addr := range shown {
-		p.addAddress(e, addr, now)
+func (p *Pool) matchAddresses(e *ENI, shown cloud.ENI, now time.Time) {
+	there := map[netip.Addr]bool{}
+	for _, a := range offered(shown) {
+		there[a.IP] = true
+		p.addAddress(e, a, now)
 	}
-	e.Addresses = slices.DeleteFunc(e.Addresses, func(a Address) bool {
-		return !slices.Contains(shown, a.IP) && a.Missing && a.Owner == ""
-	})
+	e.Addresses = slices.DeleteFunc(e.Addresses, func(a Address) bool { return !there[a.IP] && a.Missing && a.Owner == "" })
 	for i := range e.Addresses {
-		e.Addresses[i].Missing = !slices.Contains(shown, e.Addresses[i].IP)
+		a := &e.Addresses[i]
+		a.Missing = !there[a.IP] || a.Owner != "" && a.IPv6.IsValid() && !slices.Contains(shown.IPv6, a.IPv6)
 	}
-	if len(shown) > 0 {
-		first := slices.IndexFunc(e.Addresses, func(a Address) bool { return a.IP == shown[0] })
-		primary := e.Addresses[first]
-		e.Addresses = slices.Insert(slices.Delete(e.Addresses, first, first+1), 0, primary)
+	if primary := shown.Primary(); primary.IsValid() {
+		first := slices.IndexFunc(e.Addresses, func(a Address) bool { return a.IP == primary })
+		a := e.Addresses[first]
+		e.Addresses = slices.Insert(slices.Delete(e.Addresses, first, first+1), 0, a)
 	}
+	p.pair(e, now)
 }
 
 func (p *Pool) applyUnseen(id string, seen map[string]uint64) {
@@ -187,6 +189,9 @@ func (p *Pool) applyVSwitches(ids []string, shown []cloud.VSwitch, now time.Time
 			continue
 		}
 		v.look(shown[at], p.opts.Instance.ZoneID, now)
+		if p.marks.Dual && v.Why == "" && !v.IPv6CIDR.IsValid() {
+			v.Why = "it has no IPv6; turn IPv6 on in the VPC and the vSwitch, or set ip_stack to ipv4"
+		}
 	}
 	for i := range p.stock.VSwitches {
 		if v := &p.stock.VSwitches[i]; v.Why == "" && v.Free == 0 && v.RetryAt.IsZero() {

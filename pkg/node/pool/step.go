@@ -25,6 +25,7 @@ type outcome struct {
 	eni       cloud.ENI // CreateENI, AttachENI, DetachENI: as it is now
 	gone      bool      // DetachENI: there is no such ENI any more
 	addrs     []netip.Addr
+	blocks    []netip.Prefix
 	reading   *reading
 	vswitches []cloud.VSwitch
 	err       error
@@ -66,9 +67,9 @@ func (p *Pool) act(ctx context.Context, t task) outcome {
 	case PrepareENI:
 		o.err = p.prepare(ctx, t)
 	case AssignIPv4:
-		o.addrs, o.err = p.opts.Cloud.AssignIPv4(ctx, t.eni.ID, t.step.Count, rand.Text())
+		o.addrs, o.blocks, o.err = p.assign(ctx, t)
 	case UnassignIPv4:
-		o.err = p.opts.Cloud.UnassignIPv4(ctx, t.eni.ID, t.step.IPv4)
+		o.err = p.unassign(ctx, t)
 	case DetachENI:
 		o.eni, o.gone, o.err = p.detach(ctx, t.eni)
 	case DeleteENI:
@@ -78,6 +79,22 @@ func (p *Pool) act(ctx context.Context, t task) outcome {
 		}
 	}
 	return o
+}
+
+func (p *Pool) assign(ctx context.Context, t task) (addrs []netip.Addr, blocks []netip.Prefix, err error) {
+	if t.step.Prefixes > 0 {
+		blocks, err = p.opts.Cloud.AssignPrefixes(ctx, t.eni.ID, t.step.Prefixes, rand.Text())
+		return nil, blocks, err
+	}
+	addrs, err = p.opts.Cloud.AssignIPv4(ctx, t.eni.ID, t.step.Count, rand.Text())
+	return addrs, nil, err
+}
+
+func (p *Pool) unassign(ctx context.Context, t task) error {
+	if len(t.step.Blocks) > 0 {
+		return p.opts.Cloud.UnassignPrefixes(ctx, t.eni.ID, t.step.Blocks)
+	}
+	return p.opts.Cloud.UnassignIPv4(ctx, t.eni.ID, t.step.IPv4)
 }
 
 func (p *Pool) look(ctx context.Context, t task) (*reading, error) {
@@ -239,6 +256,6 @@ func (p *Pool) log(ctx context.Context, o outcome, took time.Duration) {
 	case o.err != nil && ctx.Err() == nil:
 		p.opts.Logger.Warn("pool step did not work", append(attrs, "err", o.err)...)
 	case o.err == nil && s.Kind != ReadCloud && s.Kind != ReadVSwitches:
-		p.opts.Logger.Info("pool step done", append(attrs, "count", max(s.Count, len(s.IPv4)))...)
+		p.opts.Logger.Info("pool step done", append(attrs, "count", s.addresses())...)
 	}
 }

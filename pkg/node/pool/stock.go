@@ -43,10 +43,13 @@ type ENI struct {
 // Address is a private address of an ENI.
 type Address struct {
 	IP        netip.Addr
-	Owner     string    // "" when idle
-	FreeSince time.Time // when it became idle
-	Leaving   bool      // being unassigned
-	Missing   bool      // the last reading did not show it
+	IPv6      netip.Addr   // dual stack: what is granted with it
+	Prefix    netip.Prefix // of the ENI's, that it is one of; the zero Prefix for a single address
+	Owner     string       // "" when idle
+	FreeSince time.Time    // when it became idle
+	Leaving   bool         // being unassigned
+	Missing   bool         // the last reading did not show it, or not the IPv6 address that its owner holds with it
+	Half      bool         // dual stack, and no IPv6 address is left for it: it is not granted
 }
 
 // Intent is an ENI creation.
@@ -66,6 +69,7 @@ type VSwitch struct {
 	Failures  int       // refusals one after another
 	LookedAt  time.Time // when Free was read
 	SeenFree  int       // Free at the last look while exhausted, -1 before there was one
+	Scattered Hold      // it had no whole prefix: single addresses are asked for until then
 }
 
 // Hold keeps something from being tried before its time. The zero Hold keeps nothing.
@@ -86,7 +90,7 @@ const stubborn = 3
 
 func (h Hold) hopeful() bool { return h.Failures < stubborn }
 
-func (a Address) idle() bool { return a.Owner == "" && !a.Leaving && !a.Missing }
+func (a Address) idle() bool { return a.Owner == "" && !a.Leaving && !a.Missing && !a.Half }
 
 func (a Address) cooled(now time.Time, coolDown time.Duration) bool {
 	return now.Sub(a.FreeSince) >= coolDown
@@ -116,11 +120,15 @@ func (e ENI) idle() int { return e.count(Address.idle) }
 
 func (e ENI) used() int { return e.count(func(a Address) bool { return a.Owner != "" }) }
 
-// room is how many more addresses it can carry, those being assigned counted as there.
-func (e ENI) room(most int) int {
-	n := most - len(e.Addresses)
+// room is how many more addresses or prefixes it can carry, those being assigned counted as there.
+func (m Marks) room(e ENI) int {
+	most := m.IPv4PerENI
+	if m.Dual {
+		most = min(most, len(e.IPv6))
+	}
+	n := most - e.places()
 	if e.doing(AssignIPv4) {
-		n -= e.Step.Count
+		n -= e.Step.places()
 	}
 	return max(0, n)
 }
@@ -174,7 +182,7 @@ func (s Stock) coming() int {
 	}
 	for _, i := range s.Intents {
 		if i.InFlight {
-			n += i.Spec.SecondaryIPv4 + 1
+			n += brings(i.Spec)
 		}
 	}
 	return n
@@ -196,7 +204,7 @@ func (s Stock) free(now time.Time) map[string]int {
 	}
 	for _, i := range s.Intents {
 		if i.InFlight {
-			free[i.Spec.VSwitchID] -= i.Spec.SecondaryIPv4 + 1
+			free[i.Spec.VSwitchID] -= brings(i.Spec)
 		}
 	}
 	return free

@@ -45,6 +45,23 @@ func newWorld() *world {
 	}
 }
 
+// shape makes the node's stock one of single addresses, of prefixes with or without whole ones to be had, or of pairs.
+func (w *world) shape(shape string) {
+	switch shape {
+	case "prefixes":
+		w.config.Prefixes, w.cloud.scattered = true, 0
+	case "scattered":
+		w.config.Prefixes, w.cloud.scattered = true, 0.5
+	case "dual":
+		w.config.DualStack, w.cloud.perENI6 = true, 3
+		for _, v := range w.cloud.vswitch {
+			v.IPv6CIDR = netip.MustParsePrefix("2001:db8::/64")
+		}
+	}
+}
+
+var shapes = []string{"single", "single", "prefixes", "scattered", "dual"}
+
 // bubble runs a story on a started world, and stops it.
 func bubble(t *testing.T, w *world, story func(t *testing.T)) {
 	t.Helper()
@@ -63,7 +80,7 @@ func (w *world) start() {
 	w.mu.Lock()
 	var held []Holding
 	for owner, l := range w.ledger {
-		h := Holding{Owner: owner, ENI: l.ENI.ID, IPv4: l.IPv4}
+		h := Holding{Owner: owner, ENI: l.ENI.ID, IPv4: l.IPv4, IPv6: l.IPv6}
 		if w.bookless { // what the kernel shows: whose an address is, not on which ENI
 			h.ENI = ""
 		}
@@ -78,7 +95,7 @@ func (w *world) start() {
 	w.pool = New(Options{
 		Cloud: mortalCloud{w.life}, Host: mortalHost{w.life}, Journal: mortalJournal{w.life}, Config: w.config, Held: held, Freed: w.freed,
 		Instance: cloud.Instance{ID: "i-1", ZoneID: "z", VPCID: "vpc-1", VSwitchID: "vsw-a"},
-		Limits:   cloud.InstanceType{ENIs: w.cloud.slots + 1, IPv4PerENI: w.cloud.perENI},
+		Limits:   cloud.InstanceType{ID: "ecs.model", ENIs: w.cloud.slots + 1, IPv4PerENI: w.cloud.perENI, IPv6PerENI: w.cloud.perENI6},
 		Rand:     rand.New(rand.NewPCG(w.seed, 1)),
 	})
 	ended := make(chan error, 1)
@@ -120,10 +137,16 @@ func (w *world) check(owner string, l Lease) {
 		if held.IPv4 == l.IPv4 && other != owner {
 			w.broken = append(w.broken, fmt.Sprintf("%v given to %s while %s holds it", l.IPv4, owner, other))
 		}
+		if held.IPv6.IsValid() && held.IPv6 == l.IPv6 && other != owner {
+			w.broken = append(w.broken, fmt.Sprintf("%v given to %s while %s holds it", l.IPv6, owner, other))
+		}
 	}
 	w.mu.Unlock()
 	if !slices.Contains(w.cloud.ours()[l.ENI.ID], l.IPv4) {
 		w.fail("%v given to %s is not on %s", l.IPv4, owner, l.ENI.ID)
+	}
+	if w.config.DualStack != l.IPv6.IsValid() || l.IPv6.IsValid() && !slices.Contains(w.cloud.ipv6Of(l.ENI.ID), l.IPv6) {
+		w.fail("%v given to %s as IPv6 address on %s, dual stack is %v", l.IPv6, owner, l.ENI.ID, w.config.DualStack)
 	}
 	w.host.mu.Lock()
 	ready := w.host.ready[l.ENI.ID]
@@ -182,7 +205,8 @@ func (w *world) atRest() {
 	}
 }
 
-// noSurplus: idle addresses above the mark are primaries of ENIs in use, which cannot be given back alone.
+// noSurplus: idle addresses above the mark are primaries of ENIs in use, which cannot be given back alone, those of prefixes
+// that pods use, and less than a prefix.
 func (w *world) noSurplus(st Status) {
 	usedBy := map[netip.Addr]bool{}
 	for _, l := range w.ledger {
@@ -195,10 +219,18 @@ func (w *world) noSurplus(st Status) {
 			stuck++
 		}
 	}
+	stuck += w.cloud.partlyUsed(usedBy)
+	if w.config.Prefixes {
+		stuck += st.MaxIdle + cloud.PrefixSize
+	}
 	if st.Idle > max(st.MaxIdle, stuck) {
 		w.fail("%d idle addresses, the mark is %d and %d cannot be given back", st.Idle, st.MaxIdle, stuck)
 	}
-	if st.Idle < min(st.MinIdle, st.Capacity-st.Used) {
+	capacity := st.Capacity
+	if w.config.Prefixes { // single addresses may have taken all places
+		capacity = w.cloud.slots * w.cloud.perENI
+	}
+	if st.Idle < min(st.MinIdle, capacity-st.Used) {
 		w.fail("%d idle addresses, at least %d are wanted", st.Idle, st.MinIdle)
 	}
 }

@@ -117,6 +117,18 @@ func (c *Cloud) UnassignIPv4(ctx context.Context, eniID string, addrs []netip.Ad
 	return act(c, "UnassignPrivateIpAddresses", func(api API) error { return api.UnassignIPv4(ctx, eniID, addrs) })
 }
 
+// AssignPrefixes is API's.
+func (c *Cloud) AssignPrefixes(ctx context.Context, eniID string, count int, clientToken string) ([]netip.Prefix, error) {
+	return call(c, "AssignPrivateIpAddresses", func(api API) ([]netip.Prefix, error) {
+		return api.AssignPrefixes(ctx, eniID, count, clientToken)
+	})
+}
+
+// UnassignPrefixes is API's.
+func (c *Cloud) UnassignPrefixes(ctx context.Context, eniID string, prefixes []netip.Prefix) error {
+	return act(c, "UnassignPrivateIpAddresses", func(api API) error { return api.UnassignPrefixes(ctx, eniID, prefixes) })
+}
+
 // DescribeVSwitches is API's.
 func (c *Cloud) DescribeVSwitches(ctx context.Context, ids []string, vpcID string) ([]cloud.VSwitch, error) {
 	return call(c, "DescribeVSwitches", func(api API) ([]cloud.VSwitch, error) { return api.DescribeVSwitches(ctx, ids, vpcID) })
