@@ -28,7 +28,7 @@ build: ## static binaries in bin/
 test: lint unit shortsoak stories ## everything: lint, unit tests with the race detector, two minutes of soak, the stories on a fresh lab
 
 unit: needs ## unit and namespace tests with the race detector
-	CGO_ENABLED=1 go test -race ./pkg/... ./cmd/... ./e2e/lab/... ./manifests/...
+	CGO_ENABLED=1 go test -race ./pkg/... ./cmd/... ./e2e/lab/... ./e2e/bench ./manifests/...
 
 stories: build needs ## the end-to-end stories over the real binaries
 	go test -count=1 -timeout 60m ./e2e
@@ -39,8 +39,8 @@ scenarios: build needs ## of the stories, those of the three hybrid networks: a 
 demo: build needs ## the main job, step by step, on a lab of its own
 	go run ./e2e/demo
 
-bench: build needs ## measure against the reference plugins; writes bin/bench.json
-	go run ./e2e/bench -out bin/bench.json
+bench: build needs ## measure against a floor and the reference plugins; writes bin/bench.json and bin/bench.svg
+	go run ./e2e/bench -out bin/bench.json -plot bin/bench.svg
 
 SOAK ?= 1h
 SEED ?= 0

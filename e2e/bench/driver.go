@@ -2,16 +2,24 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
-	"runtime"
 	"slices"
 	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/onectl/onectl/e2e/rig"
 )
+
+// contender is one way to make and unmake pods' networks.
+type contender interface {
+	label() string
+	round(ctx context.Context, verb string, pods []pod, workers int) (sample, error)
+}
 
 // plugin is one CNI plugin as a runtime calls it, in the network namespace of its node.
 type plugin struct {
@@ -29,38 +37,37 @@ type sample struct {
 	busy time.Duration // of both cores, the driver included
 }
 
-// round runs one operation for every pod with that many workers. Each worker keeps its thread in the node's namespace.
+func (p plugin) label() string { return p.name }
+
+// round runs one operation for every pod with that many workers, one process an operation.
 func (p plugin) round(ctx context.Context, verb string, pods []pod, workers int) (sample, error) {
+	return crew(p.node, pods, workers, func(pod pod) (time.Duration, error) { return p.call(ctx, verb, pod) })
+}
+
+// crew has workers do one operation a pod, each on a thread of its own in node's namespace.
+func crew(node *os.File, pods []pod, workers int, do func(pod) (time.Duration, error)) (result sample, failed error) {
 	work := make(chan pod, len(pods))
 	for _, pod := range pods {
 		work <- pod
 	}
 	close(work)
-	var (
-		wait   sync.WaitGroup
-		mu     sync.Mutex
-		result sample
-		failed error
-	)
+	var wait sync.WaitGroup
+	var mu sync.Mutex // guards the results
 	start, before := time.Now(), busy()
 	for range workers {
 		wait.Go(func() {
-			runtime.LockOSThread() // never unlocked: the thread ends with the worker, it is in another namespace
-			if err := unix.Setns(int(p.node.Fd()), unix.CLONE_NEWNET); err != nil {
-				mu.Lock()
-				failed = err
-				mu.Unlock()
-				return
-			}
-			for pod := range work {
-				took, err := p.call(ctx, verb, pod)
-				mu.Lock()
-				result.each = append(result.each, took)
-				if err != nil {
-					failed = err
+			err := rig.In(node, func() error {
+				for pod := range work {
+					took, err := do(pod)
+					mu.Lock()
+					result.each, failed = append(result.each, took), errors.Join(failed, err)
+					mu.Unlock()
 				}
-				mu.Unlock()
-			}
+				return nil
+			})
+			mu.Lock()
+			failed = errors.Join(failed, err)
+			mu.Unlock()
 		})
 	}
 	wait.Wait()
@@ -68,7 +75,14 @@ func (p plugin) round(ctx context.Context, verb string, pods []pod, workers int)
 	return result, failed
 }
 
+// call is one operation, and how long it took.
 func (p plugin) call(ctx context.Context, verb string, pod pod) (time.Duration, error) {
+	took, _, err := p.ask(ctx, verb, pod)
+	return took, err
+}
+
+// ask is one operation, how long it took, and its answer.
+func (p plugin) ask(ctx context.Context, verb string, pod pod) (took time.Duration, answer []byte, err error) {
 	cmd := exec.CommandContext(ctx, p.path)
 	cmd.Env = []string{
 		"CNI_COMMAND=" + verb, "CNI_CONTAINERID=" + p.name + "-" + pod.name, "CNI_NETNS=" + pod.netns, "CNI_IFNAME=eth0",
@@ -76,20 +90,20 @@ func (p plugin) call(ctx context.Context, verb string, pod pod) (time.Duration, 
 	}
 	stdin, stdout, err := p.files()
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	defer stdin.Close()
 	defer stdout.Close()
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, stdout, stdout
 	start := time.Now()
 	err = cmd.Run()
-	took := time.Since(start)
+	took = time.Since(start)
+	said := make([]byte, 8192)
+	n, _ := stdout.ReadAt(said, 0)
 	if err != nil {
-		said := make([]byte, 4096)
-		n, _ := stdout.ReadAt(said, 0)
-		return took, fmt.Errorf("%s %s %s: %w: %s", p.name, verb, pod.name, err, said[:n])
+		return took, nil, fmt.Errorf("%s %s %s: %w: %s", p.name, verb, pod.name, err, said[:n])
 	}
-	return took, nil
+	return took, said[:n], nil
 }
 
 // files are a plugin's standard input and output as plain files: pipes would add the driver's own goroutines to each call.

@@ -11,83 +11,166 @@ import (
 	"time"
 )
 
-// measure runs every case in turn, round by round in an order that alternates, and returns the rows.
+// measure is all that needs a warm node: operations, traffic, memory, requests to the kernel.
 func measure(ctx context.Context, bin, reference string, pods, rounds int) (rows []Row, err error) {
-	n, err := newNode(ctx, bin, pods)
+	if pods < crowded {
+		return nil, fmt.Errorf("-pods %d: a full node has %d", pods, crowded)
+	}
+	n, err := newNode(ctx, "bench", bin, pods)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, n.Close()) }()
-	oursConfig, theirsConfig, err := n.configs()
+	idle, err := residentOf(n.Daemon())
 	if err != nil {
 		return nil, err
 	}
-	ours := plugin{name: "terway", path: filepath.Join(bin, "terway"), dir: bin, node: n.Host, config: oursConfig}
-	theirs := plugin{name: "ptp", path: filepath.Join(reference, "ptp"), dir: reference, node: n.theirs, config: theirsConfig}
+	ours, all, err := n.contenders(bin, reference)
+	if err != nil {
+		return nil, err
+	}
+	got, err := compare(ctx, all, n.pods, rounds)
+	if err != nil {
+		return nil, fmt.Errorf("%w\n%s", err, n.Logs())
+	}
+	n.explain(ctx)
+	got.print()
+	requests, err := n.requests(ctx, ours)
+	if err != nil {
+		return nil, err
+	}
+	crowd, err := n.dense(ctx, ours, rounds)
+	if err != nil {
+		return nil, fmt.Errorf("%w\n%s", err, n.Logs())
+	}
+	sizes, err := sizes(ours.path, filepath.Join(reference, "ptp"))
+	return slices.Concat(got.rows(), sizes, crowd.rows(idle), []Row{row("netlink_requests_per_add", "requests", requests, 12)}), err
+}
 
-	// One round that does not count fills our pool, and both sides' caches.
-	for _, p := range []plugin{ours, theirs} {
-		for _, verb := range []string{"ADD", "DEL"} {
-			if _, err := p.round(ctx, verb, n.pods, 8); err != nil {
-				return nil, err
-			}
+// requests is how many times an ADD asks the kernel, when everything is warm and nothing else goes on.
+func (n *node) requests(ctx context.Context, ours plugin) (float64, error) {
+	count := func() (float64, error) {
+		figures, err := n.Figures(ctx)
+		return figures["terway_kernel_requests_total"], err
+	}
+	before, err := count()
+	if err != nil {
+		return 0, err
+	}
+	if _, err := ours.round(ctx, "ADD", n.pods, 1); err != nil {
+		return 0, err
+	}
+	after, err := count()
+	if err != nil {
+		return 0, err
+	}
+	_, err = ours.round(ctx, "DEL", n.pods, 8)
+	return (after - before) / float64(len(n.pods)), err
+}
+
+// sizes is the plugin's file beside that of ptp.
+func sizes(ours, theirs string) ([]Row, error) {
+	one, err := os.Stat(ours)
+	if err != nil {
+		return nil, err
+	}
+	other, err := os.Stat(theirs)
+	if err != nil {
+		return nil, err
+	}
+	return []Row{row("plugin_bytes", "bytes", float64(one.Size()), float64(other.Size()))}, nil
+}
+
+// workerCounts is how many requests are under way at a time.
+var workerCounts = []int{1, 4, 8}
+
+// contenders are ours, the reference plugins and the floor, each in a host namespace of its own.
+func (n *node) contenders(bin, reference string) (ours plugin, all []contender, err error) {
+	if ours, err = n.ours(bin); err != nil {
+		return plugin{}, nil, err
+	}
+	ptp, err := n.reference(reference, "ptp", "", "10.244.0.0/16")
+	if err != nil {
+		return plugin{}, nil, err
+	}
+	bridge, err := n.reference(reference, "bridge", `"bridge":"cni0","isGateway":true,`, "10.246.0.0/16")
+	if err != nil {
+		return plugin{}, nil, err
+	}
+	host, err := n.Namespace()
+	return ours, []contender{ours, ptp, bridge, floor{host}}, err
+}
+
+// samples is what was measured, by contender, operation and workers.
+type samples map[string]sample
+
+func key(label, verb string, workers int) string {
+	return fmt.Sprintf("%s %s %d", label, verb, workers)
+}
+
+// compare runs every contender in turn, round by round in an order that goes round, after one round that does not count: it
+// fills our pool and everybody's caches.
+func compare(ctx context.Context, all []contender, pods []pod, rounds int) (samples, error) {
+	got := samples{}
+	for _, c := range all {
+		if err := got.visit(ctx, c, pods, 8); err != nil {
+			return nil, err
 		}
 	}
-	got := map[string]sample{}
+	clear(got)
 	for r := range rounds {
-		order := []plugin{ours, theirs}
-		if r%2 == 1 {
-			order = []plugin{theirs, ours}
-		}
-		for _, workers := range []int{1, 8} {
-			for _, p := range order {
-				for _, verb := range []string{"ADD", "DEL"} {
-					s, err := p.round(ctx, verb, n.pods, workers)
-					if err != nil {
-						return nil, err
-					}
-					key := fmt.Sprintf("%s %s %d", p.name, verb, workers)
-					got[key] = got[key].add(s)
+		for _, workers := range workerCounts {
+			for i := range all {
+				if err := got.visit(ctx, all[(i+r)%len(all)], pods, workers); err != nil {
+					return nil, err
 				}
 			}
 		}
 	}
-	n.explain(ctx)
-	for _, key := range slices.Sorted(maps.Keys(got)) {
-		s := got[key]
-		count := time.Duration(len(s.each))
-		fmt.Fprintf(os.Stderr, "%-14s %8.2f ms of CPU, %8.2f ms of time an operation\n", key, ms(s.busy/count), ms(s.wall/count))
-	}
-	return table(got, filepath.Join(bin, "terway"), filepath.Join(reference, "ptp"))
+	return got, nil
 }
 
-func table(got map[string]sample, oursPath, theirsPath string) ([]Row, error) {
-	ours, err := os.Stat(oursPath)
-	if err != nil {
-		return nil, err
+// visit adds all pods and deletes them.
+func (s samples) visit(ctx context.Context, c contender, pods []pod, workers int) error {
+	for _, verb := range []string{"ADD", "DEL"} {
+		one, err := c.round(ctx, verb, pods, workers)
+		if err != nil {
+			return err
+		}
+		name := key(c.label(), verb, workers)
+		s[name] = s[name].add(one)
 	}
-	theirs, err := os.Stat(theirsPath)
-	if err != nil {
-		return nil, err
+	return nil
+}
+
+// print says what an operation cost this machine, the driver included.
+func (s samples) print() {
+	for _, name := range slices.Sorted(maps.Keys(s)) {
+		count := time.Duration(len(s[name].each))
+		fmt.Fprintf(os.Stderr, "%-14s %8.2f ms of CPU, %8.2f ms of time an operation\n", name, ms(s[name].busy/count), ms(s[name].wall/count))
 	}
-	pair := func(verb string, workers int) (sample, sample) {
-		return got[fmt.Sprintf("terway %s %d", verb, workers)], got[fmt.Sprintf("ptp %s %d", verb, workers)]
+}
+
+// rows are the figures of operations: ours beside ptp's, the floor's and bridge's.
+func (s samples) rows() []Row {
+	of := func(label, verb string, workers int) sample { return s[key(label, verb, workers)] }
+	p := func(name, verb string, workers int, share float64, other string) Row {
+		return row(name, "ms", of("terway", verb, workers).quantile(share), of(other, verb, workers).quantile(share))
 	}
-	add1, padd1 := pair("ADD", 1)
-	del1, pdel1 := pair("DEL", 1)
-	add8, padd8 := pair("ADD", 8)
-	del8, pdel8 := pair("DEL", 8)
+	rate := func(name, verb string, workers int, other string) Row {
+		return row(name, "1/s", of("terway", verb, workers).rate(), of(other, verb, workers).rate())
+	}
 	return []Row{
-		row("cni_add_p50_1w", "ms", add1.quantile(0.5), padd1.quantile(0.5)),
-		row("cni_add_p99_1w", "ms", add1.quantile(0.99), padd1.quantile(0.99)),
-		row("cni_del_p50_1w", "ms", del1.quantile(0.5), pdel1.quantile(0.5)),
-		row("cni_del_p99_1w", "ms", del1.quantile(0.99), pdel1.quantile(0.99)),
-		row("cni_add_p50_8w", "ms", add8.quantile(0.5), padd8.quantile(0.5)),
-		row("cni_add_p99_8w", "ms", add8.quantile(0.99), padd8.quantile(0.99)),
-		row("cni_add_rate_8w", "1/s", add8.rate(), padd8.rate()),
-		row("cni_del_rate_8w", "1/s", del8.rate(), pdel8.rate()),
-		row("plugin_bytes", "bytes", float64(ours.Size()), float64(theirs.Size())),
-	}, nil
+		p("cni_add_p50_1w", "ADD", 1, 0.5, "ptp"), p("cni_add_p99_1w", "ADD", 1, 0.99, "ptp"),
+		p("cni_del_p50_1w", "DEL", 1, 0.5, "ptp"), p("cni_del_p99_1w", "DEL", 1, 0.99, "ptp"),
+		p("cni_add_p50_4w", "ADD", 4, 0.5, "ptp"),
+		p("cni_add_p50_8w", "ADD", 8, 0.5, "ptp"), p("cni_add_p99_8w", "ADD", 8, 0.99, "ptp"),
+		rate("cni_add_rate_4w", "ADD", 4, "ptp"), rate("cni_del_rate_4w", "DEL", 4, "ptp"),
+		rate("cni_add_rate_8w", "ADD", 8, "ptp"), rate("cni_del_rate_8w", "DEL", 8, "ptp"),
+		p("cni_add_p50_floor", "ADD", 1, 0.5, "floor"), p("cni_del_p50_floor", "DEL", 1, 0.5, "floor"),
+		rate("cni_add_rate_8w_floor", "ADD", 8, "floor"), rate("cni_del_rate_8w_floor", "DEL", 8, "floor"),
+		p("cni_add_p50_bridge", "ADD", 1, 0.5, "bridge"), rate("cni_add_rate_8w_bridge", "ADD", 8, "bridge"), rate("cni_del_rate_8w_bridge", "DEL", 8, "bridge"),
+	}
 }
 
 func ms(d time.Duration) float64 { return float64(d) / 1e6 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/onectl/onectl/e2e/rig"
 )
@@ -18,16 +19,15 @@ type pod struct {
 	netns string
 }
 
-// node is a cloud node with a second host namespace, for the reference plugins, and the namespaces of pods.
+// node is a cloud node with a host namespace more for each other contender, and the namespaces of pods.
 type node struct {
 	*rig.Node
-	theirs *os.File
-	pods   []pod
+	pods []pod
 }
 
-func newNode(ctx context.Context, bin string, pods int) (n *node, err error) {
+func newNode(ctx context.Context, name, bin string, pods int) (n *node, err error) {
 	// The addresses of one round stay idle until the next one.
-	r, err := rig.Open(ctx, rig.Options{Name: "bench", Bin: bin, Type: instanceType, ENIConf: map[string]any{"max_pool_size": pods + 20}})
+	r, err := rig.Open(ctx, rig.Options{Name: name, Bin: bin, Type: instanceType, ENIConf: map[string]any{"max_pool_size": pods + 20}})
 	if err != nil {
 		return nil, err
 	}
@@ -37,9 +37,6 @@ func newNode(ctx context.Context, bin string, pods int) (n *node, err error) {
 			err = errors.Join(err, n.Close())
 		}
 	}()
-	if n.theirs, err = n.Namespace(); err != nil {
-		return nil, err
-	}
 	for i := range pods {
 		file, err := n.Namespace()
 		if err != nil {
@@ -50,12 +47,21 @@ func newNode(ctx context.Context, bin string, pods int) (n *node, err error) {
 	return n, n.StartDaemon(ctx)
 }
 
-// configs writes the plugins' network configurations: ours, and the reference's.
-func (n *node) configs() (ours, theirs string, err error) {
-	ours, theirs = n.File("ours.conf"), n.File("theirs.conf")
-	err = errors.Join(
-		os.WriteFile(ours, fmt.Appendf(nil, `{"cniVersion":"1.0.0","name":"terway","type":"terway","socket":%q}`, n.Socket()), 0o600),
-		os.WriteFile(theirs, fmt.Appendf(nil, `{"cniVersion":"1.0.0","name":"reference","type":"ptp","mtu":1500,"ipam":{"type":"host-local",
-"dataDir":%q,"ranges":[[{"subnet":"10.244.0.0/16"}]],"routes":[{"dst":"0.0.0.0/0"}]}}`, n.File("host-local")), 0o600))
-	return ours, theirs, err
+// ours is our plugin with its daemon.
+func (n *node) ours(bin string) (plugin, error) {
+	config := n.File("ours.conf")
+	text := fmt.Sprintf(`{"cniVersion":"1.0.0","name":"terway","type":"terway","socket":%q}`, n.Socket())
+	return plugin{name: "terway", path: filepath.Join(bin, "terway"), dir: bin, node: n.Host, config: config}, os.WriteFile(config, []byte(text), 0o600)
+}
+
+// reference is a plugin of the CNI project with host-local, in a host namespace of its own.
+func (n *node) reference(bin, kind, keys, subnet string) (plugin, error) {
+	netns, err := n.Namespace()
+	if err != nil {
+		return plugin{}, err
+	}
+	config := n.File(kind + ".conf")
+	text := fmt.Sprintf(`{"cniVersion":"1.0.0","name":"reference-%s","type":"%s",%s"mtu":1500,"ipam":{"type":"host-local",
+"dataDir":%q,"ranges":[[{"subnet":%q}]],"routes":[{"dst":"0.0.0.0/0"}]}}`, kind, kind, keys, n.File("host-local"), subnet)
+	return plugin{name: kind, path: filepath.Join(bin, kind), dir: bin, node: netns, config: config}, os.WriteFile(config, []byte(text), 0o600)
 }

@@ -1,0 +1,244 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"runtime"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/onectl/onectl/e2e/rig"
+)
+
+// How much is measured in one visit of a path. Visits are short and many, so that what else the machine does hits all paths.
+const (
+	roundTrips  = 4000
+	connections = 400
+	streamTime  = 300 * time.Millisecond
+	block       = 128 << 10 // bytes of one write of a stream
+)
+
+// track is two network namespaces between which TCP is measured.
+type track struct {
+	name           string
+	client, server string     // paths of the namespaces
+	address        netip.Addr // of the server
+}
+
+// traffic is what visits of a track gave: a median a visit.
+type traffic struct {
+	rr, crr []time.Duration // one byte there and back; the same with a new connection each time
+	stream  []float64       // bits a second
+}
+
+// visit measures t once and adds what it found to got.
+func (t track) visit(ctx context.Context, got *traffic) error {
+	rr, err := t.roundTrip(ctx, roundTrips, false)
+	if err != nil {
+		return fmt.Errorf("%s, round trips: %w", t.name, err)
+	}
+	crr, err := t.roundTrip(ctx, connections, true)
+	if err != nil {
+		return fmt.Errorf("%s, connections: %w", t.name, err)
+	}
+	stream, err := t.streamRate(ctx)
+	if err != nil {
+		return fmt.Errorf("%s, stream: %w", t.name, err)
+	}
+	got.rr, got.crr, got.stream = append(got.rr, rr), append(got.crr, crr), append(got.stream, stream)
+	return nil
+}
+
+func micro(took []time.Duration) float64 { return float64(median(took)) / 1e3 }
+
+// median is the middle of values, which are not empty.
+func median[T int64 | float64 | time.Duration](values []T) T {
+	sorted := slices.Sorted(slices.Values(values))
+	return sorted[len(sorted)/2]
+}
+
+// roundTrip is the median time of one byte there and back: on one connection, or on a new one each time, its making and its end
+// included.
+func (t track) roundTrip(ctx context.Context, count int, connect bool) (time.Duration, error) {
+	return talk(ctx, t, echo, func(dial func() (int, error)) (time.Duration, error) {
+		took := make([]time.Duration, 0, count)
+		fd := -1
+		for range count {
+			start := time.Now()
+			if fd < 0 {
+				var err error
+				if fd, err = dial(); err != nil {
+					return 0, err
+				}
+				if !connect {
+					start = time.Now()
+				}
+			}
+			if err := swap(fd); err != nil {
+				return 0, err
+			}
+			if connect {
+				unix.Close(fd)
+				fd = -1
+			}
+			took = append(took, time.Since(start))
+		}
+		if fd >= 0 {
+			unix.Close(fd)
+		}
+		return median(took), nil
+	})
+}
+
+// streamRate is what one connection carries, in bits a second, counted where it is read.
+func (t track) streamRate(ctx context.Context) (float64, error) {
+	var got int64
+	var took time.Duration
+	sink := func(fd int) error {
+		buf, start := make([]byte, block), time.Now()
+		for {
+			n, err := unix.Read(fd, buf)
+			if n <= 0 || err != nil {
+				took = time.Since(start)
+				return err
+			}
+			got += int64(n)
+		}
+	}
+	_, err := talk(ctx, t, sink, func(dial func() (int, error)) (struct{}, error) {
+		fd, err := dial()
+		if err != nil {
+			return struct{}{}, err
+		}
+		defer unix.Close(fd)
+		buf := make([]byte, block)
+		for end := time.Now().Add(streamTime); time.Now().Before(end); {
+			if _, err := unix.Write(fd, buf); err != nil {
+				return struct{}{}, err
+			}
+		}
+		return struct{}{}, nil
+	})
+	return float64(got) * 8 / took.Seconds(), err
+}
+
+// talk runs a server in t's one namespace and a client in the other, each on a thread of its own with blocking sockets, so that Go's
+// poller is no part of what is measured. The server serves one connection after another until the client is done.
+func talk[T any](ctx context.Context, t track, serve func(fd int) error, ask func(dial func() (int, error)) (T, error)) (result T, err error) {
+	if err := ctx.Err(); err != nil {
+		return result, err
+	}
+	var listener, port int
+	if err := within(t.server, func() (err error) { listener, port, err = listen(t.address); return err }); err != nil {
+		return result, err
+	}
+	served := make(chan error, 1)
+	go func() { served <- accept(listener, serve) }()
+	err = within(t.client, func() (err error) {
+		result, err = ask(func() (int, error) { return dial(netip.AddrPortFrom(t.address, uint16(port))) })
+		return err
+	})
+	_ = unix.Shutdown(listener, unix.SHUT_RDWR) // accept returns
+	return result, errors.Join(err, <-served, unix.Close(listener))
+}
+
+// within runs do on a thread in that namespace and waits for it.
+func within(path string, do func() error) error {
+	netns, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer netns.Close()
+	return rig.In(netns, do)
+}
+
+// accept serves connections until the listener is shut down. What an unfinished connection says is not its business.
+func accept(listener int, serve func(fd int) error) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	for {
+		fd, _, err := unix.Accept4(listener, unix.SOCK_CLOEXEC)
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case errors.Is(err, unix.EINVAL): // shut down
+			return nil
+		case err != nil:
+			return err
+		}
+		err = errors.Join(unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1), serve(fd), unix.Close(fd))
+		if err != nil && !errors.Is(err, unix.ECONNRESET) {
+			return err
+		}
+	}
+}
+
+// echo sends each byte back until the peer closes.
+func echo(fd int) error {
+	var one [1]byte
+	for {
+		n, err := unix.Read(fd, one[:])
+		if n <= 0 || err != nil {
+			return err
+		}
+		if _, err := unix.Write(fd, one[:]); err != nil {
+			return err
+		}
+	}
+}
+
+// swap sends one byte and waits for it.
+func swap(fd int) error {
+	var one [1]byte
+	if _, err := unix.Write(fd, one[:]); err != nil {
+		return err
+	}
+	n, err := unix.Read(fd, one[:])
+	if err == nil && n != 1 {
+		err = errors.New("the server closed the connection")
+	}
+	return err
+}
+
+func listen(address netip.Addr) (fd, port int, err error) {
+	if fd, err = unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0); err != nil {
+		return 0, 0, err
+	}
+	err = errors.Join(
+		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1),
+		unix.Bind(fd, &unix.SockaddrInet4{Addr: address.As4()}),
+		unix.Listen(fd, 128))
+	if err != nil {
+		return 0, 0, errors.Join(fmt.Errorf("listen on %s: %w", address, err), unix.Close(fd))
+	}
+	name, err := unix.Getsockname(fd)
+	if in, ok := name.(*unix.SockaddrInet4); ok {
+		port = in.Port
+	}
+	return fd, port, err
+}
+
+// dial connects, for ten seconds at most: SO_SNDTIMEO bounds connect, too (socket(7)).
+func dial(to netip.AddrPort) (int, error) {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, err
+	}
+	limit := unix.Timeval{Sec: 10}
+	err = errors.Join(
+		unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &limit),
+		unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &limit),
+		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1))
+	if err == nil {
+		err = unix.Connect(fd, &unix.SockaddrInet4{Addr: to.Addr().As4(), Port: int(to.Port())})
+	}
+	if err != nil {
+		return -1, errors.Join(fmt.Errorf("connect to %s: %w", to, err), unix.Close(fd))
+	}
+	return fd, nil
+}
