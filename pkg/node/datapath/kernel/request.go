@@ -163,7 +163,13 @@ func content(n datapath.NetNS, index map[string]int) []message {
 		messages = append(messages, neighRequest(e, index[e.Dev]))
 	}
 	for _, r := range n.Routes {
-		messages = append(messages, routeRequest(unix.RTM_NEWROUTE, replace, r, index[r.Dev]))
+		m := routeRequest(unix.RTM_NEWROUTE, replace, r, index[r.Dev])
+		if r.Table == 0 && r.Dst.Bits() == 0 && r.Dst.Addr().Is4() {
+			// A pod may have a second interface of ours: its default route must not take the place of the first one's.
+			m.Flags = m.Flags&^unix.NLM_F_REPLACE | unix.NLM_F_APPEND
+			m.fine = append(m.fine, unix.EEXIST)
+		}
+		messages = append(messages, m)
 	}
 	for _, r := range n.Rules {
 		m := ruleRequest(unix.RTM_NEWRULE, add, r)
