@@ -67,7 +67,7 @@ func (m *Metrics) ShowPool(status func() pool.Status) { m.registry.MustRegister(
 // CountKernel adds the number of requests sent to the kernel.
 func (m *Metrics) CountKernel(requests func() uint64) {
 	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
-		Name: "terway_kernel_requests_total", Help: "Netlink messages sent.",
+		Name: "terway_kernel_requests_total", Help: "Netlink requests sent; a batch of messages is one.",
 	}, func() float64 { return float64(requests()) }))
 }
 

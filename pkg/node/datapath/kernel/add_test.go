@@ -240,6 +240,24 @@ func TestAddSendsFewRequests(t *testing.T) {
 	}
 }
 
+// TestAddSendsFewMessages holds what an ADD costs the kernel with the ENI set up: netlink messages, each of a batch counted. They
+// go in the four requests (calls of sendmsg) of TestAddSendsFewRequests, which is the figure that is to stay at 12 or below.
+func TestAddSendsFewMessages(t *testing.T) {
+	for name, want := range map[string]uint64{"marks": 15, "rules": 14} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, steering[name])
+			for i := range 3 { // the first, and those after it
+				p := w.newPod(fmt.Sprint("p", i), fmt.Sprint("10.0.16.", 5+i), w.enis[0])
+				before := w.k.Messages()
+				w.add(p)
+				if got := w.k.Messages() - before; got != want {
+					t.Errorf("Add sent %d messages, want %d", got, want)
+				}
+			}
+		})
+	}
+}
+
 // TestBothEndsHaveOneQueue holds the price of the veth: on a machine with several processors each end would be made with as
 // many queues, and most of them be taken away again.
 func TestBothEndsHaveOneQueue(t *testing.T) {

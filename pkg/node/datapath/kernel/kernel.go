@@ -15,7 +15,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"sync/atomic"
 
 	"github.com/onectl/onectl/pkg/node/datapath/bpf"
 )
@@ -40,7 +39,7 @@ type Kernel struct {
 	marks    *bpf.Marks
 	marksErr error
 	filter   *filter
-	requests atomic.Uint64
+	requests traffic
 }
 
 // Open opens the sockets it works with and finds out whether marks work here.
@@ -112,7 +111,10 @@ func (k *Kernel) Close() error {
 func (k *Kernel) MarksError() error { return k.marksErr }
 
 // Requests is how many times a request was sent to the kernel so far. A batch counts as one.
-func (k *Kernel) Requests() uint64 { return k.requests.Load() }
+func (k *Kernel) Requests() uint64 { return k.requests.calls.Load() }
+
+// Messages is how many netlink messages were sent so far, each of a batch counted.
+func (k *Kernel) Messages() uint64 { return k.requests.messages.Load() }
 
 // host borrows a socket of the host's namespace. It waits for one until ctx ends.
 func (k *Kernel) host(ctx context.Context) (s *socket, giveBack func(), err error) {

@@ -25,6 +25,9 @@ type message struct {
 	fine []syscall.Errno // errors that mean: it is as it should be already
 }
 
+// traffic is what was sent to the kernel: how often, and how many messages that was. A batch is several messages in one call.
+type traffic struct{ calls, messages atomic.Uint64 }
+
 // socket is a NETLINK_ROUTE socket, of this package or handed over. One goroutine at a time may use it.
 //
 // It is our own, not netlink.Handle, for two things that one cannot do: send several requests in one sendmsg, which the
@@ -33,12 +36,12 @@ type message struct {
 type socket struct {
 	file *os.File
 	fd   int
-	sent *atomic.Uint64
+	sent *traffic
 	buf  []byte
 }
 
 // openSocket opens a socket in the calling thread's network namespace.
-func openSocket(sent *atomic.Uint64) (*socket, error) {
+func openSocket(sent *traffic) (*socket, error) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_ROUTE)
 	if err != nil {
 		return nil, fmt.Errorf("open netlink socket: %w", err)
@@ -48,7 +51,7 @@ func openSocket(sent *atomic.Uint64) (*socket, error) {
 
 // useSocket makes a socket of an open one that its owner closes; buf is where it receives. The options only make errors readable and dumps small; kernels that do not know
 // them do without.
-func useSocket(file *os.File, sent *atomic.Uint64, buf []byte) *socket {
+func useSocket(file *os.File, sent *traffic, buf []byte) *socket {
 	s := &socket{file: file, fd: int(file.Fd()), sent: sent, buf: buf}
 	for _, option := range []int{unix.NETLINK_EXT_ACK, unix.NETLINK_CAP_ACK, unix.NETLINK_GET_STRICT_CHK} {
 		_ = unix.SetsockoptInt(s.fd, unix.SOL_NETLINK, option, 1)
@@ -134,7 +137,8 @@ func (s *socket) exchange(ctx context.Context, request []byte, answers int, take
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	s.sent.Add(1)
+	s.sent.calls.Add(1)
+	s.sent.messages.Add(uint64(answers))
 	if err := unix.Sendto(s.fd, request, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
 		return fmt.Errorf("send: %w", err)
 	}
