@@ -16,6 +16,10 @@ import (
 // highest is the newest version of the specification that we speak.
 const highest = plugin.Highest
 
+// longestID is how long a container ID may be: with the interface's name it must fit into a link's alias, which is how the
+// host's link is known to be ours. Container runtimes use 64 characters.
+const longestID = 200
+
 // admit judges what a container runtime said, as the CNI project's own plugins do (its package skel), in the same order and with
 // the same codes: variables, configuration, version, and for what needs one the network namespace. Other than those we want
 // CNI_PATH only where the specification does, with GC.
@@ -61,15 +65,18 @@ func admitVariables(m plugin.Message) error {
 	case Status:
 		return nil
 	default:
-		return &Error{Code: CodeInvalidArguments, Msg: fmt.Sprintf("verb %q is unknown", m.Command)}
+		return &Error{Code: CodeInvalidArguments, Msg: fmt.Sprintf("CNI_COMMAND %q is no verb of CNI; the container runtime must say ADD, DEL, CHECK, STATUS, GC or VERSION", m.Command)}
 	}
 	if err := missingError(m.Command, missing); err != nil {
 		return err
 	}
-	if err := foreign(utils.ValidateContainerID(m.ContainerID)); err != nil {
+	if err := foreign("CNI_CONTAINERID", utils.ValidateContainerID(m.ContainerID)); err != nil {
 		return err
 	}
-	return foreign(utils.ValidateInterfaceName(m.IfName))
+	if len(m.ContainerID) > longestID {
+		return &Error{Code: CodeInvalidArguments, Msg: fmt.Sprintf("CNI_CONTAINERID has %d characters, %d are the limit", len(m.ContainerID), longestID)}
+	}
+	return foreign("CNI_IFNAME", utils.ValidateInterfaceName(m.IfName))
 }
 
 func missingError(command string, missing []string) error {
@@ -93,7 +100,7 @@ func admitConfig(r *Request) error {
 	if err := json.Unmarshal(r.Config, &keys); err != nil {
 		return &Error{Code: CodeDecoding, Msg: fmt.Sprintf("read the network configuration: %v; look at the runtime's file in /etc/cni/net.d", err)}
 	}
-	if err := foreign(utils.ValidateNetworkName(keys.Name)); err != nil {
+	if err := foreign("name of the network", utils.ValidateNetworkName(keys.Name)); err != nil {
 		return err
 	}
 	if keys.CNIVersion == "" {
@@ -119,10 +126,10 @@ func admitConfig(r *Request) error {
 	return nil
 }
 
-// foreign is the library's error as ours.
-func foreign(err *types.Error) error {
+// foreign is the library's error about what, as ours.
+func foreign(what string, err *types.Error) error {
 	if err == nil {
 		return nil
 	}
-	return &Error{Code: err.Code, Msg: err.Msg, Details: err.Details}
+	return &Error{Code: err.Code, Msg: what + ": " + err.Msg, Details: err.Details}
 }
