@@ -229,9 +229,9 @@ func (s *stand) start(more ...string) {
 	s.host.Do(func() { s.must(s.daemon.Start()) })
 }
 
-func (s *stand) startReady() {
+func (s *stand) startReady(more ...string) {
 	s.t.Helper()
-	s.start()
+	s.start(more...)
 	s.eventually("ready", func() bool { _, status := s.get("/readyz"); return status == http.StatusOK })
 	s.eventually("conflist", func() bool { _, err := os.Stat(s.path("net.d", "10-terway.conflist")); return err == nil })
 }
