@@ -1,0 +1,385 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/onectl/onectl/pkg/node/cni"
+	"github.com/onectl/onectl/pkg/node/datapath"
+)
+
+// gate stands before the simulated cloud and holds one call back.
+type gate struct {
+	cloud   http.Handler
+	mu      sync.Mutex // guards the rest
+	action  string     // "": none
+	reached chan struct{}
+	open    chan struct{}
+}
+
+// hold holds the next call of action back until release is called. reached is closed when it has come.
+func (g *gate) hold(action string) (reached <-chan struct{}, release func()) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.action, g.reached, g.open = action, make(chan struct{}), make(chan struct{})
+	return g.reached, sync.OnceFunc(func() { close(g.open) })
+}
+
+func (g *gate) ServeHTTP(w http.ResponseWriter, request *http.Request) {
+	body, _ := io.ReadAll(request.Body)
+	request.Body = io.NopCloser(bytes.NewReader(body))
+	form, _ := url.ParseQuery(string(body))
+	g.mu.Lock()
+	held := g.action != "" && (request.URL.Query().Get("Action") == g.action || form.Get("Action") == g.action)
+	reached, open := g.reached, g.open
+	if held {
+		g.action = ""
+	}
+	g.mu.Unlock()
+	if held {
+		close(reached)
+		<-open
+	}
+	g.cloud.ServeHTTP(w, request)
+}
+
+// hostile is a node whose every ADD needs a cloud call that can be held.
+type hostile struct {
+	*stand
+	t    *testing.T
+	gate *gate
+	n    int
+}
+
+func newHostile(t *testing.T) *hostile {
+	t.Helper()
+	h := &hostile{stand: newStand(t, setup{eniConf: map[string]any{"max_pool_size": 0}}), t: t}
+	h.gate = &gate{cloud: h.reaper.cloud}
+	h.reaper.cloud = h.gate
+	h.startReady()
+	h.add(h.pod("first", "first")) // the ENI is there from now on, and its own address is in use
+	return h
+}
+
+// sandbox is one that nothing was done to yet.
+func (h *hostile) sandbox() pod {
+	h.t.Helper()
+	h.n++
+	return h.pod(fmt.Sprint("sandbox-", h.n), fmt.Sprint("pod-", h.n))
+}
+
+// say calls the plugin, whose answer must be understandable, and does not take long when it is a refusal.
+func (h *hostile) say(w asked) said {
+	h.t.Helper()
+	did := h.stand.say(w)
+	if (did.Exit == 0) != (did.Error.Msg == "") || did.Exit > 1 {
+		h.t.Errorf("%s: exit code %d with %q", w.env["CNI_COMMAND"], did.Exit, did.Out)
+	}
+	return did
+}
+
+func (h *hostile) ok(w asked) said {
+	h.t.Helper()
+	did := h.say(w)
+	if did.Exit != 0 {
+		h.t.Errorf("%s: %s", w.env["CNI_COMMAND"], did.Out)
+	}
+	return did
+}
+
+func (h *hostile) refused(code uint, w asked) {
+	h.t.Helper()
+	if did := h.say(w); did.Error.Code != code {
+		h.t.Errorf("%s: code %d, %s; want %d", w.env["CNI_COMMAND"], did.Error.Code, did.Out, code)
+	}
+}
+
+// atOnce calls the plugin with all of these at the same time.
+func (h *hostile) atOnce(all []asked) []said {
+	h.t.Helper()
+	did := make([]said, len(all))
+	var done sync.WaitGroup
+	for i, w := range all {
+		done.Go(func() { did[i] = h.stand.say(w) })
+	}
+	done.Wait()
+	return did
+}
+
+// TestRuntimeThatDoesEverythingWrong has the plugin and the daemon called as no container runtime should, and compares what
+// pool, ledger and kernel hold afterwards with what they held before.
+func TestRuntimeThatDoesEverythingWrong(t *testing.T) {
+	h := newHostile(t)
+	before := h.books()
+	for _, test := range []struct {
+		name  string
+		wrong func(*hostile)
+	}{
+		{"ADD twice, DEL twice", addTwice},
+		{"DEL before ADD", delFirst},
+		{"DEL with a namespace that is none", delOfNoNamespace},
+		{"the namespace goes in the middle of ADD", namespaceGoes},
+		{"the plugin is killed in the middle of ADD", pluginKilled},
+		{"30 ADDs and 30 DELs at once of one sandbox", oneSandboxAtOnce},
+		{"30 ADDs at once of as many sandboxes", manySandboxesAtOnce},
+		{"a container with two interfaces", twoInterfaces},
+		{"a new sandbox of a pod before the old one's DEL", newBeforeOld},
+		{"paths that are no pod's namespace", wrongPaths},
+		{"versions that do not exist", wrongVersions},
+		{"standard input of all kinds", wrongInput},
+		{"variables of all kinds", wrongVariables},
+	} {
+		t.Run(strings.ReplaceAll(test.name, " ", "_"), func(t *testing.T) {
+			h.t = t
+			test.wrong(h)
+			h.settled(before)
+		})
+	}
+	h.t = t
+	h.ok(h.words("STATUS", pod{}))
+	p := h.sandbox()
+	ip := h.add(p)
+	h.ping(h.peer, ip)
+}
+
+func addTwice(h *hostile) {
+	p := h.sandbox()
+	one, two := h.ok(h.words("ADD", p)), h.ok(h.words("ADD", p))
+	if diff := cmp.Diff(one.Result, two.Result); diff != "" {
+		h.t.Error(diff)
+	}
+	h.ok(h.words("DEL", p))
+	h.ok(h.words("DEL", p))
+}
+
+func delFirst(h *hostile) {
+	p := h.sandbox()
+	h.ok(h.words("DEL", p))
+	h.ok(h.words("ADD", p))
+	h.ok(h.words("DEL", p))
+	h.refused(cni.CodeUnknownContainer, h.words("CHECK", p))
+}
+
+func delOfNoNamespace(h *hostile) {
+	for _, path := range []string{"", "/absent", os.DevNull, "/", h.host.Path} {
+		p := h.sandbox()
+		h.ok(h.words("ADD", p))
+		h.ok(h.words("DEL", p).with("CNI_NETNS", path))
+	}
+}
+
+// begun is an ADD that waits for the cloud.
+type begun struct {
+	pod     pod
+	process *exec.Cmd
+	ended   chan struct{} // closed when the process has ended
+	release func()        // lets the cloud answer
+	served  []pod         // those before it, for which an address was idle
+}
+
+func (h *hostile) begin() (b begun) {
+	h.t.Helper()
+	for {
+		var reached <-chan struct{}
+		b.pod, b.ended = h.sandbox(), make(chan struct{})
+		reached, b.release = h.gate.hold("AssignPrivateIpAddresses")
+		b.process = h.command(h.words("ADD", b.pod))
+		h.host.Do(func() { h.must(b.process.Start()) })
+		go func() { _ = b.process.Wait(); close(b.ended) }()
+		select {
+		case <-reached:
+			return b
+		case <-b.ended:
+			b.served = append(b.served, b.pod)
+		}
+	}
+}
+
+func namespaceGoes(h *hostile) {
+	b := h.begin()
+	h.must(b.pod.ns.Fd.Close())
+	b.release()
+	<-b.ended // it may have worked: the plugin itself kept the namespace for that long
+	veth := datapath.HostIfName("default", b.pod.name, "eth0")
+	h.eventually("the namespace gone, its veth with it", func() bool { return h.sh(h.host, "ip -o link show dev "+veth+" 2>/dev/null || true") == "" })
+	for _, p := range append(b.served, b.pod) {
+		h.ok(h.words("DEL", p))
+	}
+}
+
+func pluginKilled(h *hostile) {
+	b := h.begin()
+	h.must(b.process.Process.Kill())
+	<-b.ended
+	h.eventually("given up", func() bool { return strings.Contains(h.log.String(), "the plugin has ended") })
+	b.release()
+	for _, p := range b.served { // not for the one that was killed: it is taken back without a DEL
+		h.ok(h.words("DEL", p))
+	}
+}
+
+func oneSandboxAtOnce(h *hostile) {
+	p := h.sandbox()
+	all := make([]asked, 30)
+	for i := range all {
+		all[i] = h.words("ADD", p)
+	}
+	adds := h.atOnce(all)
+	for _, did := range adds {
+		if diff := cmp.Diff(adds[0].Result, did.Result); diff != "" || did.Exit != 0 {
+			h.t.Errorf("%s\n%s", did.Out, diff)
+		}
+	}
+	for i := range all {
+		all[i] = h.words([]string{"ADD", "DEL"}[i%2], p)
+	}
+	h.atOnce(all) // some of the one win, some of the other
+	for i := range all {
+		all[i] = h.words("DEL", p)
+	}
+	for _, did := range h.atOnce(all) {
+		if did.Exit != 0 {
+			h.t.Errorf("DEL: %s", did.Out)
+		}
+	}
+}
+
+func manySandboxesAtOnce(h *hostile) {
+	var adds, dels []asked
+	for range 30 {
+		p := h.sandbox()
+		adds, dels = append(adds, h.words("ADD", p)), append(dels, h.words("DEL", p))
+	}
+	seen := map[string]bool{}
+	for _, did := range h.atOnce(adds) {
+		if did.Exit != 0 || seen[did.Result.IPs[0].Address] {
+			h.t.Fatalf("ADD: %s (an address of somebody else: %t)", did.Out, did.Exit == 0)
+		}
+		seen[did.Result.IPs[0].Address] = true
+	}
+	for _, did := range h.atOnce(append(dels, dels...)) {
+		if did.Exit != 0 {
+			h.t.Errorf("DEL: %s", did.Out)
+		}
+	}
+}
+
+func twoInterfaces(h *hostile) {
+	p := h.sandbox()
+	did := h.atOnce([]asked{h.words("ADD", p), h.words("ADD", p).with("CNI_IFNAME", "net1")})
+	if did[0].Exit+did[1].Exit != 0 || did[0].Result.IPs[0].Address == did[1].Result.IPs[0].Address {
+		h.t.Fatalf("two interfaces: %s, %s", did[0].Out, did[1].Out)
+	}
+	for i, ifName := range []string{"eth0", "net1"} {
+		h.ok(h.words("CHECK", p).with("CNI_IFNAME", ifName).set("prevResult", did[i].Result))
+	}
+	h.ok(h.words("DEL", p).with("CNI_IFNAME", "net1"))
+	h.ok(h.words("CHECK", p).set("prevResult", did[0].Result))
+	h.ping(p.ns, h.peerIP)
+	h.ok(h.words("DEL", p))
+}
+
+func newBeforeOld(h *hostile) {
+	old, fresh := h.sandbox(), h.sandbox()
+	fresh.name = old.name
+	h.ok(h.words("ADD", old))
+	did := h.ok(h.words("ADD", fresh))
+	h.ok(h.words("DEL", old))
+	h.ok(h.words("CHECK", fresh).set("prevResult", did.Result))
+	h.ping(fresh.ns, h.peerIP)
+	h.ok(h.words("DEL", fresh))
+}
+
+func wrongPaths(h *hostile) {
+	pipe, file := h.path("pipe"), h.path("file")
+	h.must(syscall.Mkfifo(pipe, 0o600))
+	h.must(os.WriteFile(file, nil, 0o600))
+	for _, path := range []string{"/absent", os.DevNull, "/", pipe, file, h.path("run", "terway.sock"), "/proc/self/ns/mnt", "/proc/self/ns/net", h.host.Path,
+		"relative", "with\nline", "/" + strings.Repeat("x", 5000)} {
+		for _, verb := range []string{"ADD", "CHECK"} {
+			p := h.sandbox()
+			h.refused(cni.CodeInvalidNetNS, h.words(verb, p).with("CNI_NETNS", path))
+		}
+	}
+}
+
+func wrongVersions(h *hostile) {
+	p := h.sandbox()
+	for _, version := range []any{"", "0.1.0", "0.2.0", "0.5.0", "1.0.1", "1.2.0", "2.0.0", "01.0.0", "1.1", "1.1.0.0", "x", "-1.0.0", "99999999999999999999.0.0", " 1.1.0", strings.Repeat("1", 1<<20)} {
+		for _, verb := range []string{"ADD", "DEL", "CHECK", "STATUS"} {
+			did := h.say(h.words(verb, p).set("cniVersion", version))
+			if code := did.Error.Code; code != cni.CodeIncompatible && code != cni.CodeDecoding {
+				h.t.Errorf("%s in version %.30q: %s", verb, version, did.Out)
+			}
+		}
+	}
+	for _, version := range []any{1.1, nil, []string{"1.1.0"}, map[string]any{}} {
+		did := h.say(h.words("ADD", p).set("cniVersion", version))
+		if code := did.Error.Code; code != cni.CodeIncompatible && code != cni.CodeDecoding {
+			h.t.Errorf("ADD in version %v: %s", version, did.Out)
+		}
+	}
+}
+
+func wrongInput(h *hostile) {
+	p := h.sandbox()
+	start := `{"socket":"` + h.path("run", "terway.sock") + `","cniVersion":"1.1.0","name":"terway",`
+	for _, rest := range []string{
+		``, `}`, `"`, "\x00", "\xff\xfe", `"a":}`, `"a":` + strings.Repeat("[", 1<<20), `"a":` + strings.Repeat(`{"a":`, 20000) + "1" + strings.Repeat("}", 20001),
+		`"prevResult":3}`, `"prevResult":{"ips":[null]}}`, `"prevResult":{"ips":[{"address":"10.0.0.1/33"}]}}`, `"prevResult":{"interfaces":{}}}`,
+		`"prevResult":{"ips":[{"address":"192.0.2.1/24","interface":-1}]}}`, `"prevResult":{"ips":[{"address":"192.0.2.1/24","interface":99999999999999999999}]}}`,
+		`"runtimeConfig":[]}`, `"runtimeConfig":{"bandwidth":{"ingressRate":-1}}}`, `"runtimeConfig":{"bandwidth":{"egressRate":1e30}}}`,
+		`"runtimeConfig":{"bandwidth":"fast"}}`, `"name":"../../etc"}`, `"name":{}}`, `"name":""}`, `"cniVersion":"1.1.0"}{"a":1}`, `"x":"` + strings.Repeat("y", 5<<20) + `"}`,
+	} {
+		did := h.say(h.words("ADD", p).stdin([]byte(start + rest)))
+		if code := did.Error.Code; code < cni.CodeIncompatible || code > cni.CodeInvalidConfig {
+			h.t.Errorf("ADD with …%.60q: %.300s", rest, did.Out)
+		}
+		h.say(h.words("DEL", p).stdin([]byte(start + rest))) // it may succeed: what is wrong may be nothing that it needs
+		h.say(h.words("GC", p).stdin([]byte(start + rest)))
+		h.say(h.words("CHECK", p).stdin([]byte(start + rest)))
+	}
+	most := `"runtimeConfig":{"bandwidth":{"ingressRate":18446744073709551615,"egressRate":18446744073709551615,"ingressBurst":-1}}}`
+	did := h.ok(h.words("ADD", p).stdin([]byte(start + most)))
+	h.ok(h.words("CHECK", p).set("prevResult", did.Result))
+	h.ok(h.words("DEL", p))
+}
+
+func wrongVariables(h *hostile) {
+	p := h.sandbox()
+	for _, args := range []string{
+		strings.Repeat("a", 100<<10), "K8S_POD_NAMESPACE=../..;K8S_POD_NAME=/etc/passwd", "K8S_POD_NAME=" + strings.Repeat("n", 10<<10), "K8S_POD_NAME=a\nb\x1b[2J;K8S_POD_UID=\xff",
+		"=;=;;;==", "K8S_POD_NAME=;K8S_POD_NAMESPACE=",
+	} {
+		did := h.ok(h.words("ADD", p).with("CNI_ARGS", args))
+		h.ok(h.words("CHECK", p).with("CNI_ARGS", args).set("prevResult", did.Result))
+		h.ok(h.words("DEL", p).with("CNI_ARGS", "other"))
+	}
+	for name, values := range map[string][]string{
+		"CNI_CONTAINERID": {".", "..", "a/b", "a b", "é", "-", strings.Repeat("c", 300)},
+		"CNI_IFNAME":      {".", "..", "a/b", "a b", "a:b", strings.Repeat("e", 16)},
+		"CNI_COMMAND":     {"add", "ADD ", "UPDATE", strings.Repeat("A", 100<<10)},
+	} {
+		for _, value := range values {
+			h.refused(cni.CodeInvalidArguments, h.words("ADD", p).with(name, value))
+		}
+	}
+	for _, ifName := range []string{"lo", "all", "default", "%d", "eth%d"} { // the kernel has or reads these
+		h.say(h.words("ADD", p).with("CNI_IFNAME", ifName))
+		h.ok(h.words("DEL", p).with("CNI_IFNAME", ifName))
+	}
+	if links := strings.TrimSpace(h.sh(p.ns, "ip -br link | wc -l")); links != "1" {
+		h.t.Errorf("%s links are left in the sandbox: %s", links, h.sh(p.ns, "ip -br link"))
+	}
+}
