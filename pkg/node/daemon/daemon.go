@@ -101,6 +101,7 @@ type Daemon struct {
 	held  map[string]ledger.Record // by owner, as in the ledger
 	seen  garbage                  // as last looked; guarded by the lock named sweeping
 	adds  adds
+	trend trend
 }
 
 // New makes a daemon. It does nothing until requests come.

@@ -88,8 +88,11 @@ func (d *Daemon) stock(ctx context.Context) (inspect.Pool, error) {
 		p.Obstacle = problemOfError(s.Obstacle)
 	}
 	for _, v := range status.VSwitches {
-		p.VSwitches = append(p.VSwitches, vswitchOf(v))
+		if givesAddresses(s.Stock, v.ID) {
+			p.VSwitches = append(p.VSwitches, vswitchOf(v))
+		}
 	}
+	p.Runway = d.runway(s, status)
 	p.Doing = doing(s.Stock)
 	for _, i := range pool.Forecast(s.Stock, s.Marks, s.Taken, forecast) {
 		p.Next = append(p.Next, inspect.Intention{At: i.At, Step: i.Step.String(), Why: i.Why})

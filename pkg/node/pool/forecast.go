@@ -64,7 +64,7 @@ func (s *Stock) looked(kind StepKind, now time.Time) {
 func why(s Stock, m Marks, step Step, now time.Time) string {
 	switch step.Kind {
 	case ReadCloud:
-		return whyRead(s, m)
+		return whyRead(s, m, now)
 	case ReadVSwitches:
 		return "more addresses are needed, and exhausted vSwitches may have some again"
 	case AssignIPv4, CreateENI:
@@ -84,7 +84,7 @@ func why(s Stock, m Marks, step Step, now time.Time) string {
 	return whyLess(s, m, now)
 }
 
-func whyRead(s Stock, m Marks) string {
+func whyRead(s Stock, m Marks, now time.Time) string {
 	switch {
 	case !s.Read:
 		return "the instance's ENIs have not been read yet"
@@ -92,7 +92,7 @@ func whyRead(s Stock, m Marks) string {
 		return "something happened whose effect is not known"
 	case s.nextReadingAfter(m.Sync).Before(s.ReadAt.Add(m.Sync)):
 		return "the last reading missed something; a second one tells whether it is gone"
-	case s.Fresh:
+	case s.Fresh && now.Before(s.ReadAt.Add(m.Sync)):
 		return "there was one reading so far; before anything is given back a second one must agree"
 	}
 	return fmt.Sprintf("the stock is compared with the cloud every %v", m.Sync)

@@ -34,6 +34,11 @@ func TestForecastAsksPlanAtEachMoment(t *testing.T) {
 			[]string{"10m0s UnassignIPv4 of 1 on eni-0: 2 are idle; nobody came or went for 10m0s, so those above 0 go"}},
 		"an ENI being attached": {with(stocked(1, "i"), func(s *Stock) { s.ENIs[0].Status, s.ENIs[0].Ready = cloud.ENIAttaching, false }), plain,
 			[]string{"0s AttachENI on eni-0: it is being attached"}},
+		"a first reading waits for the second like any other": {with(stocked(0, "uui"), func(s *Stock) { s.Fresh = true }), plain,
+			[]string{"1h0m0s ReadCloud: the stock is compared with the cloud every 1h0m0s"}},
+		"unless something shall be given back": {with(stocked(0, "uiii"), func(s *Stock) { s.Fresh = true }), plain, []string{
+			"5s ReadCloud: there was one reading so far; before anything is given back a second one must agree",
+			"5s UnassignIPv4 of 2 on eni-0: 3 are idle or on the way, 1 at most shall be"}},
 		"nothing was read yet": {Stock{}, plain, []string{"0s ReadCloud: the instance's ENIs have not been read yet"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -157,6 +157,7 @@ func (e ENI) count(use string) (n int) {
 type Pool struct {
 	Now       time.Time   `json:"now"`
 	Counts    Counts      `json:"counts"`
+	Runway    Runway      `json:"runway"`
 	ReadAt    time.Time   `json:"readAt,omitzero"` // the last reading of the cloud
 	Waiting   []Wait      `json:"waiting,omitempty"`
 	Obstacle  *Problem    `json:"obstacle,omitempty"` // why who waits is not served
@@ -164,6 +165,13 @@ type Pool struct {
 	Doing     []string    `json:"doing,omitempty"` // steps in flight
 	Next      []Intention `json:"next,omitempty"`  // what follows if nobody comes or goes
 	Problems  []Problem   `json:"problems,omitempty"`
+}
+
+// Runway is how long the addresses will do.
+type Runway struct {
+	Left   int       `json:"left"`            // addresses that can still be granted
+	Hourly float64   `json:"hourly"`          // more addresses held an hour, by the last ten minutes; negative: fewer
+	EndsAt time.Time `json:"endsAt,omitzero"` // when none is left if it goes on so; zero: it does not end
 }
 
 // Wait is an ADD that has no address yet.

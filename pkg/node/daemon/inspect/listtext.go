@@ -3,6 +3,7 @@ package inspect
 import (
 	"fmt"
 	"strings"
+	"time"
 )
 
 // Text is p for a terminal: a table, and below it what differs.
@@ -60,6 +61,7 @@ func orNone(n int) any {
 func (p Pool) Text() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "addresses: %s\n", p.Counts.text())
+	fmt.Fprintln(&b, p.Runway.text(p.Now))
 	if !p.ReadAt.IsZero() {
 		fmt.Fprintf(&b, "compared with the cloud %s ago\n", ago(p.ReadAt, p.Now))
 	}
@@ -89,6 +91,14 @@ func (p Pool) Text() string {
 		}
 	}
 	return b.String()
+}
+
+func (r Runway) text(now time.Time) string {
+	text := fmt.Sprintf("%d more can be granted", r.Left)
+	if r.EndsAt.IsZero() {
+		return text + ", and pods take no more than they give back"
+	}
+	return text + fmt.Sprintf("; pods take %.1f an hour more than they give back: none is left in %s", r.Hourly, span(r.EndsAt.Sub(now)))
 }
 
 // plans is what the pool does and will do.

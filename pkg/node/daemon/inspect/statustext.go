@@ -46,7 +46,7 @@ func (c Counts) text() string {
 	if c.Cooling > 0 {
 		idle += fmt.Sprintf(" (%d cooling)", c.Cooling)
 	}
-	return fmt.Sprintf("%d used, %s, %d on the way, %d waiting; %d of %d addresses, on %d ENIs; keeps %d to %d idle",
+	return fmt.Sprintf("%d used, %s, %d on the way, %d waiting; %d of %d addresses, ENIs: %d; keeps %d to %d idle",
 		c.Used, idle, c.Coming, c.Waiting, c.Used+c.Idle, c.Capacity, c.ENIs, c.MinIdle, c.MaxIdle)
 }
 
