@@ -94,6 +94,9 @@ func (p Pool) Text() string {
 }
 
 func (r Runway) text(now time.Time) string {
+	if r.Left == 0 {
+		return "no address can be granted"
+	}
 	text := fmt.Sprintf("%d more can be granted", r.Left)
 	if r.EndsAt.IsZero() {
 		return text + ", and pods take no more than they give back"
