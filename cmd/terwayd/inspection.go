@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,12 +14,14 @@ import (
 	"github.com/onectl/onectl/pkg/cloud"
 	"github.com/onectl/onectl/pkg/node/conf"
 	"github.com/onectl/onectl/pkg/node/daemon"
+	"github.com/onectl/onectl/pkg/node/daemon/history"
 	"github.com/onectl/onectl/pkg/node/daemon/inspect"
 	"github.com/onectl/onectl/pkg/onectl/version"
 )
 
-// serveInspection answers `terwayd status` and its siblings, from now on: also while the daemon waits for something.
-func (n *node) serveInspection(ctx context.Context) (stop func(), err error) {
+// serveInspection answers `terwayd status` and its siblings, from now on: also while the daemon waits for something. Where it
+// cannot, pods are served all the same.
+func (n *node) serveInspection(ctx context.Context) (stop func()) {
 	name := n.node
 	if name == "" {
 		name, _ = os.Hostname()
@@ -28,6 +31,23 @@ func (n *node) serveInspection(ctx context.Context) (stop func(), err error) {
 		Config: n.settings.State, Restart: n.waits.texts, Calls: &n.calls,
 		Bundled: daemon.Bundled{Log: n.lines.Lines, Secrets: n.secrets, Metrics: n.metrics.Text, Folder: "terwayd-" + name},
 	}
+	listener, err := n.listenInspection()
+	if err != nil {
+		n.logger.Warn("terwayd status and its siblings are not answered", "err", err)
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := inspect.Serve(ctx, listener, n.shown, n.logger); err != nil {
+			n.logger.Warn("terwayd status and its siblings are not answered any more", "err", err)
+		}
+	}()
+	return func() { cancel(); <-done }
+}
+
+func (n *node) listenInspection() (net.Listener, error) {
 	socket := n.inspect
 	if socket == "" {
 		socket = filepath.Join(filepath.Dir(n.socket), inspect.SocketName)
@@ -37,17 +57,18 @@ func (n *node) serveInspection(ctx context.Context) (stop func(), err error) {
 	}
 	listener, err := daemon.Listen(socket)
 	if err != nil {
-		return nil, fmt.Errorf("--inspect-socket: %w", err)
+		return nil, fmt.Errorf("--inspect-socket: %w; check that the folder is mounted and writable", err)
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		if err := inspect.Serve(ctx, listener, n.shown, n.logger); err != nil {
-			n.logger.Error("terwayd status and its siblings are not answered any more", "err", err)
-		}
-	}()
-	return func() { cancel(); <-done }, nil
+	return listener, nil
+}
+
+// openHistory opens the addresses' history, nil where that cannot be: it is for people, and no pod waits for it.
+func (n *node) openHistory() *history.Log {
+	past, err := history.Open(filepath.Join(n.stateDir, "history"), n.logger)
+	if err != nil {
+		n.logger.Warn("who holds which address is not written down", "err", err)
+	}
+	return past
 }
 
 // called notes a request to the cloud; it has the form of openapi.Options.Observe.

@@ -15,7 +15,6 @@ import (
 	"github.com/onectl/onectl/pkg/cloud/openapi"
 	"github.com/onectl/onectl/pkg/node/daemon"
 	"github.com/onectl/onectl/pkg/node/daemon/credential"
-	"github.com/onectl/onectl/pkg/node/daemon/history"
 	"github.com/onectl/onectl/pkg/node/daemon/lastlog"
 	"github.com/onectl/onectl/pkg/node/daemon/settings"
 	"github.com/onectl/onectl/pkg/node/datapath"
@@ -60,11 +59,7 @@ func (n *node) serve(ctx context.Context) error {
 		return err
 	}
 	defer stop()
-	hide, err := n.serveInspection(ctx)
-	if err != nil {
-		return err
-	}
-	defer hide()
+	defer n.serveInspection(ctx)()
 	book, err := n.openLedger(filepath.Join(n.stateDir, "ledger.db"))
 	if err != nil {
 		return err
@@ -145,10 +140,7 @@ func (n *node) assemble(ctx context.Context, book *ledger.Ledger, k *kernel.Kern
 		return err
 	}
 	defer cooling.Close()
-	past, err := history.Open(filepath.Join(n.stateDir, "history"), n.logger)
-	if err != nil {
-		return err
-	}
+	past := n.openHistory()
 	defer past.Close()
 	mtu := n.config.CNI.MTU
 	if n.config.CNI.AutoMTU {

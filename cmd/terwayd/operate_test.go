@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -152,6 +153,42 @@ func TestOperatorsWithoutADaemon(t *testing.T) {
 	}
 	if out, complaint, code := s.run("__complete", "explain", "--inspect-socket", s.path("run", inspect.SocketName), ""); code != 0 || !strings.HasPrefix(out, ":") {
 		t.Errorf("completion without a daemon: %d %s%s", code, out, complaint)
+	}
+}
+
+// Nobody but root may ask, and who may not is told how.
+func TestOnlyRootMayAsk(t *testing.T) {
+	s := newStand(t, setup{})
+	s.startReady()
+	s.must(os.Chmod(s.path("run"), 0o755)) // the socket alone must keep others out
+	for folder := s.path(); folder != os.TempDir(); folder = filepath.Dir(folder) {
+		s.must(os.Chmod(folder, 0o755))
+	}
+	self, err := os.Open("/proc/self/exe") // by its descriptor: others cannot enter the folder of the test's binary
+	s.must(err)
+	defer self.Close()
+	command := exec.CommandContext(t.Context(), "setpriv", "--reuid=65534", "--clear-groups", "/proc/self/fd/3", "status", "--inspect-socket", s.path("run", inspect.SocketName))
+	command.Env, command.ExtraFiles, command.Dir = append(os.Environ(), asDaemon+"=1"), []*os.File{self}, "/"
+	out, _ := command.CombinedOutput()
+	if code := command.ProcessState.ExitCode(); code != 4 || !strings.Contains(string(out), "root only") || !strings.Contains(string(out), "kubectl -n kube-system exec") {
+		t.Errorf("exit code %d: %s", code, out)
+	}
+}
+
+// The history and the socket are for people: where they cannot be, pods are served all the same.
+func TestPodsAreServedWithoutHistoryAndSocket(t *testing.T) {
+	s := newStand(t, setup{})
+	s.must(os.MkdirAll(s.path("state", "history"), 0o700))
+	s.start("--inspect-socket", "/proc/no/such.sock")
+	s.eventually("ready", func() bool { _, status := s.get("/readyz"); return status == http.StatusOK })
+	s.eventually("conflist", func() bool { _, err := os.Stat(s.path("net.d", "10-terway.conflist")); return err == nil })
+	p := s.pod("sandbox-1", "web-0")
+	s.ping(s.peer, s.add(p))
+	s.must(s.del(p))
+	for _, said := range []string{"who holds which address is not written down", "terwayd status and its siblings are not answered"} {
+		if !strings.Contains(s.log.String(), said) {
+			t.Errorf("no %q in the log", said)
+		}
 	}
 }
 

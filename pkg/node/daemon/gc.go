@@ -22,7 +22,9 @@ func (d *Daemon) gc(ctx context.Context, dryRun bool) (inspect.GC, error) {
 	}
 	now := d.opts.Clock.Now()
 	fates := map[any]error{}
-	if !dryRun {
+	if !dryRun { // whoever asked may leave; what was begun is finished, since nobody else would
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sweepEvery)
+		defer cancel()
 		d.takeAway(ctx, found.due(now), func(one any, err error) { fates[one] = err })
 	}
 	report := inspect.GC{Now: now, DryRun: dryRun, Garbage: []inspect.Garbage{}}

@@ -69,10 +69,30 @@ func unassigned(r ledger.Record) string {
 	return fmt.Sprintf("the cloud does not show %s on ENI %s any more: the pod has no network; delete it so that it gets another address", r.IPv4, r.ENI)
 }
 
-// lookAll looks at the host once for all records, and returns what that says of each.
+// atOnce is how many pods are looked at together: the kernel's answers must fit into a socket's buffer, and each look reads
+// the pods' table once.
+const atOnce = 50
+
+// lookAll looks at the host, at many records together, and returns what that says of each.
 func (d *Daemon) lookAll(ctx context.Context, records []ledger.Record) (func(ledger.Record) (string, []string), error) {
+	states, differences := map[string]string{}, map[string][]string{}
+	for some := range slices.Chunk(records, atOnce) {
+		if err := d.lookAt(ctx, some, func(r ledger.Record, state string, differs []string) {
+			states[r.Owner()], differences[r.Owner()] = state, differs
+		}); err != nil {
+			return nil, err
+		}
+	}
+	return func(r ledger.Record) (string, []string) { return states[r.Owner()], differences[r.Owner()] }, nil
+}
+
+// lookAt looks at the host once for some records, and tells the state of each.
+func (d *Daemon) lookAt(ctx context.Context, records []ledger.Record, tell func(r ledger.Record, state string, differs []string)) error {
 	if d.opts.Viewer == nil {
-		return func(ledger.Record) (string, []string) { return inspect.Unknown, nil }, nil
+		for _, r := range records {
+			tell(r, inspect.Unknown, nil)
+		}
+		return nil
 	}
 	wanted, broken := map[string]datapath.NetNS{}, map[string]error{} // by owner, by ENI
 	var all datapath.NetNS
@@ -90,14 +110,17 @@ func (d *Daemon) lookAll(ctx context.Context, records []ledger.Record) (func(led
 	}
 	got, err := d.opts.Viewer.Look(ctx, all)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return func(r ledger.Record) (string, []string) {
+	for _, r := range records {
 		if err := broken[r.ENI]; err != nil {
-			return inspect.Differs, []string{err.Error()}
+			tell(r, inspect.Differs, []string{err.Error()})
+			continue
 		}
-		return stateOf(datapath.Diff(wanted[r.Owner()], got))
-	}, nil
+		state, differs := stateOf(datapath.Diff(wanted[r.Owner()], got))
+		tell(r, state, differs)
+	}
+	return nil
 }
 
 func stateOf(differences []string) (string, []string) {

@@ -85,8 +85,11 @@ func (l *Log) Note(e Event) {
 // Dropped is how many events were lost since Open.
 func (l *Log) Dropped() uint64 { return l.dropped.Load() }
 
-// Close writes what is queued and closes the file. Nobody may call Note any more.
+// Close writes what is queued and closes the file. Nobody may call Note any more. A nil Log is closed.
 func (l *Log) Close() error {
+	if l == nil {
+		return nil
+	}
 	close(l.stop)
 	<-l.done
 	l.mu.Lock()

@@ -132,6 +132,20 @@ func TestADiskThatFailsIsCountedAndTriedAgain(t *testing.T) {
 	}
 }
 
+// What Note costs is on the way of every ADD.
+func BenchmarkNote(b *testing.B) {
+	l, err := Open(filepath.Join(b.TempDir(), "history"), slog.New(slog.DiscardHandler))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer l.Close()
+	e := at(0, Granted, "a")
+	for b.Loop() {
+		l.Note(e)
+	}
+	b.ReportMetric(float64(l.Dropped())/float64(b.N), "dropped/op")
+}
+
 func TestSpans(t *testing.T) {
 	for name, test := range map[string]struct {
 		events []Event
