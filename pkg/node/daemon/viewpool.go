@@ -2,8 +2,6 @@ package daemon
 
 import (
 	"context"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/onectl/onectl/pkg/node/daemon/inspect"
@@ -39,7 +37,7 @@ func (d *Daemon) enis(ctx context.Context) (inspect.ENIs, error) {
 }
 
 func addressOf(a pool.Address, s pool.Snapshot, names map[string]string) inspect.Address {
-	one := inspect.Address{IP: a.IP, Owner: a.Owner, Pod: names[a.Owner], Use: inspect.Idle}
+	one := inspect.Address{IP: a.IP, IPv6: a.IPv6, Prefix: a.Prefix, Owner: a.Owner, Pod: names[a.Owner], Use: inspect.Idle}
 	switch {
 	case a.Missing:
 		one.Use = inspect.Missing
@@ -47,6 +45,8 @@ func addressOf(a pool.Address, s pool.Snapshot, names map[string]string) inspect
 		one.Use = inspect.Used
 	case a.Leaving:
 		one.Use = inspect.Leaving
+	case a.Half:
+		one.Use = inspect.Half
 	case a.Cooling(s.Marks, s.Taken):
 		one.Use = inspect.Cooling
 	}
@@ -93,7 +93,9 @@ func (d *Daemon) stock(ctx context.Context) (inspect.Pool, error) {
 		}
 	}
 	p.Runway = d.runway(s, status)
-	p.Doing = doing(s.Stock)
+	for _, step := range s.Stock.InFlight() {
+		p.Doing = append(p.Doing, step.String())
+	}
 	for _, i := range pool.Forecast(s.Stock, s.Marks, s.Taken, forecast) {
 		p.Next = append(p.Next, inspect.Intention{At: i.At, Step: i.Step.String(), Why: i.Why})
 	}
@@ -116,24 +118,4 @@ func vswitchOf(v pool.VSwitchStatus) inspect.VSwitch {
 		one.State = "exhausted"
 	}
 	return one
-}
-
-// doing is the steps in flight.
-func doing(s pool.Stock) (steps []string) {
-	for _, kind := range slices.Sorted(maps.Keys(s.Running)) {
-		if s.Running[kind] {
-			steps = append(steps, string(kind))
-		}
-	}
-	for _, i := range s.Intents {
-		if i.InFlight {
-			steps = append(steps, pool.Step{Kind: pool.CreateENI, Count: i.Spec.SecondaryIPv4 + 1, VSwitch: i.Spec.VSwitchID}.String())
-		}
-	}
-	for _, e := range s.ENIs {
-		if e.Step != nil {
-			steps = append(steps, e.Step.String())
-		}
-	}
-	return steps
 }

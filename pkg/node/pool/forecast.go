@@ -81,6 +81,9 @@ func why(s Stock, m Marks, step Step, now time.Time) string {
 			return "it is being detached"
 		}
 	}
+	if e := s.eni(step.ENI); e != nil && m.Dual && len(e.IPv6) == 0 {
+		return "it has no IPv6 address, so no pod can use it"
+	}
 	return whyLess(s, m, now)
 }
 
@@ -115,8 +118,11 @@ func whyLess(s Stock, m Marks, now time.Time) string {
 // String is the step in words, "AssignIPv4 of 3 on eni-1 from vsw-1".
 func (s Step) String() string {
 	words := []string{string(s.Kind)}
-	if n := max(s.Count, len(s.IPv4)); n > 0 {
+	if n := s.addresses(); n > 0 {
 		words = append(words, fmt.Sprint("of ", n))
+	}
+	if n := s.Prefixes + len(s.Blocks); n > 0 {
+		words = append(words, fmt.Sprintf("with %d prefixes", n))
 	}
 	if s.ENI != "" {
 		words = append(words, "on "+s.ENI)

@@ -32,6 +32,13 @@ func TestForecastAsksPlanAtEachMoment(t *testing.T) {
 			[]string{"20s CreateENI of 2 from vsw-a: 2 wait and 0 shall be idle; 0 are idle and 0 on the way"}},
 		"reclaiming": {with(stocked(0, "uii"), func(s *Stock) { s.ChangedAt = noon }), marks(func(m *Marks) { m.MaxIdle, m.ReclaimAfter, m.ReclaimBatch = 5, 10*time.Minute, 1 }),
 			[]string{"10m0s UnassignIPv4 of 1 on eni-0: 2 are idle; nobody came or went for 10m0s, so those above 0 go"}},
+		"a prefix is waited for, then asked for": {with(stocked(20, "u"), func(s *Stock) {
+			s.VSwitches[0].Free, s.Holds[AssignIPv4] = 100, Hold{Until: noon.Add(5 * time.Second)}
+			s.Holds[CreateENI] = s.Holds[AssignIPv4]
+		}), marks(func(m *Marks) { m.Prefixes = true }),
+			[]string{"5s AssignIPv4 of 32 with 2 prefixes on eni-0 from vsw-a: 20 wait and 0 shall be idle; 0 are idle and 0 on the way"}},
+		"dual stack has no use for an ENI without IPv6": {stocked(0, "ii"), marks(func(m *Marks) { m.Dual, m.MaxIdle = true, 5 }),
+			[]string{"0s DetachENI on eni-0: it has no IPv6 address, so no pod can use it"}},
 		"an ENI being attached": {with(stocked(1, "i"), func(s *Stock) { s.ENIs[0].Status, s.ENIs[0].Ready = cloud.ENIAttaching, false }), plain,
 			[]string{"0s AttachENI on eni-0: it is being attached"}},
 		"a first reading waits for the second like any other": {with(stocked(0, "uui"), func(s *Stock) { s.Fresh = true }), plain,
@@ -94,6 +101,21 @@ func TestForecastComesTrue(t *testing.T) {
 			t.Errorf("%d DetachENI calls, want 1", got)
 		}
 	})
+}
+
+func TestInFlightNamesEachStep(t *testing.T) {
+	s := stocked(0, "u")
+	s.Running[ReadVSwitches] = true
+	s.Intents = []Intent{{Spec: cloud.ENISpec{VSwitchID: "vsw-b"}}, {Spec: cloud.ENISpec{VSwitchID: "vsw-a", Prefixes: 2}, InFlight: true}}
+	s.ENIs[0].Step = &Step{Kind: AssignIPv4, ENI: "eni-0", VSwitch: "vsw-a", Count: 3}
+	var got []string
+	for _, step := range s.InFlight() {
+		got = append(got, step.String())
+	}
+	want := []string{"ReadVSwitches", "CreateENI of 33 with 2 prefixes from vsw-a", "AssignIPv4 of 3 on eni-0 from vsw-a"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
 }
 
 func TestSnapshotSaysWhoWaitsAndWhy(t *testing.T) {

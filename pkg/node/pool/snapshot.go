@@ -61,3 +61,23 @@ func (a Address) Idle() bool { return a.idle() }
 
 // Cooling reports whether the address is idle and spared for now.
 func (a Address) Cooling(m Marks, now time.Time) bool { return a.idle() && !a.cooled(now, m.CoolDown) }
+
+// InFlight is the steps that have begun and not ended.
+func (s Stock) InFlight() (steps []Step) {
+	for _, kind := range []StepKind{ReadCloud, ReadVSwitches} {
+		if s.Running[kind] {
+			steps = append(steps, Step{Kind: kind})
+		}
+	}
+	for _, i := range s.Intents {
+		if i.InFlight {
+			steps = append(steps, Step{Kind: CreateENI, VSwitch: i.Spec.VSwitchID, Count: brings(i.Spec), Prefixes: i.Spec.Prefixes, Token: i.Spec.ClientToken})
+		}
+	}
+	for _, e := range s.ENIs {
+		if e.Step != nil {
+			steps = append(steps, *e.Step)
+		}
+	}
+	return steps
+}

@@ -132,15 +132,18 @@ const (
 	Cooling = "cooling"
 	Leaving = "leaving" // being given back to the vSwitch
 	Missing = "missing" // the last reading of the cloud did not show it
+	Half    = "half"    // dual stack, and no IPv6 address is left for it: it is not granted
 )
 
 // Address is one address of an ENI.
 type Address struct {
-	IP    netip.Addr `json:"ip"`
-	Use   string     `json:"use"`
-	Owner string     `json:"owner,omitempty"` // "containerID/ifName"
-	Pod   string     `json:"pod,omitempty"`   // "namespace/name"
-	Since time.Time  `json:"since,omitzero"`  // since when idle
+	IP     netip.Addr   `json:"ip"`
+	IPv6   netip.Addr   `json:"ipv6,omitzero"`   // granted with it
+	Prefix netip.Prefix `json:"prefix,omitzero"` // that it is of
+	Use    string       `json:"use"`
+	Owner  string       `json:"owner,omitempty"` // "containerID/ifName"
+	Pod    string       `json:"pod,omitempty"`   // "namespace/name"
+	Since  time.Time    `json:"since,omitzero"`  // since when idle
 }
 
 // count is how many addresses have that use.
