@@ -131,6 +131,7 @@ func (n *node) assemble(ctx context.Context, book *ledger.Ledger, k *kernel.Kern
 	poolConfig, limits := daemon.PoolConfig(n.config.ENI, instance, carries)
 	n.logger.Info("instance", "instance", instance.ID, "type", instance.Type, "zone", instance.ZoneID, "podENIs", limits.ENIs-1)
 
+	n.adviseForwarding()
 	records, err := n.records(ctx, book, namespaces{k})
 	if err != nil {
 		return err

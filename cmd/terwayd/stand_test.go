@@ -47,6 +47,7 @@ const publishedPolicy = `{"Version":"1","Statement":[{"Effect":"Allow","Resource
 // setup is how one test's stand differs from the usual one.
 type setup struct {
 	podCIDR    string // of the pods' vSwitch, 10.0.16.0/24
+	podIPv6    string // the pods' vSwitch's IPv6 CIDR; "": it has none
 	cniVersion string // 1.1.0
 	eniConf    map[string]any
 	cniConf    map[string]any // more keys of 10-terway.conf
@@ -127,11 +128,15 @@ func (s *stand) buildWorld(wanted setup) {
 	}
 	s.world = fakecloud.New(fakecloud.Options{Delays: fakecloud.Delays{Attach: 50 * time.Millisecond, Detach: 50 * time.Millisecond}})
 	s.t.Cleanup(s.world.Close)
+	pods := fakecloud.VSwitchSpec{ID: "vsw-pods", Zone: "cn-hangzhou-i", CIDR: netip.MustParsePrefix(wanted.podCIDR)}
+	if wanted.podIPv6 != "" {
+		pods.IPv6CIDR = netip.MustParsePrefix(wanted.podIPv6)
+	}
 	made, err := s.world.Bootstrap(fakecloud.BootstrapSpec{
 		Region: "cn-hangzhou", VPC: netip.MustParsePrefix("10.0.0.0/16"), SecurityGroup: "sg-1",
 		VSwitches: []fakecloud.VSwitchSpec{
 			{ID: "vsw-nodes", Zone: "cn-hangzhou-i", CIDR: netip.MustParsePrefix("10.0.1.0/24")},
-			{ID: "vsw-pods", Zone: "cn-hangzhou-i", CIDR: netip.MustParsePrefix(wanted.podCIDR)},
+			pods,
 		},
 	})
 	s.must(err)

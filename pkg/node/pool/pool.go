@@ -5,6 +5,19 @@
 // report back, so nothing ever waits for a lock across a cloud call. What to do next is decided by Plan, a pure function
 // of the stock: nothing is remembered about earlier decisions, so a failure, a restart or a change made behind the
 // pool's back is met in the same way, by looking again.
+//
+// Of the calls that change the cloud one is written down beforehand, in the Journal: CreateENI. Its effect may show late, and
+// until then a second ENI would be made in its place; with the specification on disk it is repeated under the same client
+// token, which gives the same ENI. All other calls are about an ENI that carries our tags, so whatever they did is found by
+// looking at it, whoever looks and whenever:
+//
+//   - AssignPrivateIpAddresses, answer and token lost: the addresses and prefixes show on the ENI and join the stock, idle.
+//   - UnassignPrivateIpAddresses: they show no more. Until two readings agree they are not granted.
+//   - AttachNetworkInterface and DetachNetworkInterface: the ENI's status shows what happened; Plan goes on from there.
+//   - DeleteNetworkInterface after a detachment: an ENI that is Available and carries TagInstance is ours to attach or delete.
+//
+// That rests on one thing: a call to give something back that was cut short has had its effect, or never will, by the time
+// of the next reading. A daemon that starts reads after it has asked the metadata service and opened its files.
 package pool
 
 import (

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -233,4 +234,11 @@ func (w *world) noSurplus(st Status) {
 	if st.Idle < min(st.MinIdle, capacity-st.Used) {
 		w.fail("%d idle addresses, at least %d are wanted", st.Idle, st.MinIdle)
 	}
+}
+
+// ledgerNow is what pods hold.
+func (w *world) ledgerNow() map[string]Lease {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return maps.Clone(w.ledger)
 }

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	types100 "github.com/containernetworking/cni/pkg/types/100"
+
+	"github.com/onectl/onectl/pkg/cloud"
+)
+
+// podENIs are the ENIs that the daemon made for pods of its node.
+func (s *stand) podENIs() []cloud.ENI {
+	s.t.Helper()
+	enis, err := s.world.Session(s.key).DescribeENIs(s.t.Context(), cloud.ENIFilter{Tags: map[string]string{"creator": "terway"}})
+	s.must(err)
+	return enis
+}
+
+// TestPodsGetAddressesOfAPrefix sends packets from and to pods whose addresses are of a /28 of their ENI.
+func TestPodsGetAddressesOfAPrefix(t *testing.T) {
+	s := newStand(t, setup{eniConf: map[string]any{"enable_ip_prefix": true}})
+	s.startReady()
+	var pods []pod
+	for i := range 3 {
+		p := s.pod(fmt.Sprint("sandbox-", i), fmt.Sprint("web-", i))
+		pods = append(pods, p)
+		ip := s.add(p)
+		enis := s.podENIs()
+		if len(enis) != 1 || len(enis[0].Prefixes) != 1 || len(enis[0].IPv4) != 1 {
+			t.Fatalf("ENIs %+v, want one with one prefix and its primary address", enis)
+		}
+		if i > 0 && !enis[0].Prefixes[0].Contains(ip) {
+			t.Errorf("%s has %s, which is not of %s", p.name, ip, enis[0].Prefixes[0])
+		}
+		s.ping(p.ns, s.peerIP)
+		s.ping(s.peer, ip)
+	}
+	s.kill()
+	s.startReady()
+	for _, p := range pods {
+		if err := s.check(p); err != nil {
+			t.Errorf("CHECK of %s after the restart: %v", p.name, err)
+		}
+		s.ping(p.ns, s.peerIP)
+		s.must(s.del(p))
+	}
+}
+
+// peer6 gives the other instance an ENI with an IPv6 address in the pods' vSwitch, and an echo server there.
+func (s *stand) peer6(gateway netip.Addr) (address string) {
+	s.t.Helper()
+	ctx, session := s.t.Context(), s.world.Session(s.key)
+	eni, err := session.CreateENI(ctx, cloud.ENISpec{VSwitchID: "vsw-pods", SecurityGroups: []string{"sg-1"}, IPv6: 1})
+	s.must(err)
+	var peer string
+	instances, err := session.DescribeInstances(ctx, nil)
+	s.must(err)
+	for _, i := range instances {
+		if i.Name == "peer" {
+			peer = i.ID
+		}
+	}
+	s.must(session.AttachENI(ctx, eni.ID, peer))
+	s.eventually("the peer's second link", func() bool {
+		return strings.Contains(s.sh(s.peer, "ip -o link"), "eth1")
+	})
+	s.peer.AddAddr("eth1", eni.IPv6[0].String()+"/128")
+	s.peer.AddRoute(netip.MustParsePrefix("2001:db8::/32"), gateway, "eth1")
+	return s.peer.EchoTCP("[" + eni.IPv6[0].String() + "]:7").String()
+}
+
+func ipv6Of(t *testing.T, result *types100.Result) netip.Addr {
+	t.Helper()
+	if len(result.IPs) != 2 {
+		t.Fatalf("result has addresses %v, want one of each family", result.IPs)
+	}
+	ip, _ := netip.AddrFromSlice(result.IPs[1].Address.IP)
+	return ip
+}
+
+// TestDualStackPods: with the published policy, which denies AssignIpv6Addresses, pods get pairs, keep them over the
+// daemon's death, and packets of both families leave and enter by their ENI alone.
+func TestDualStackPods(t *testing.T) {
+	const cidr = "2001:db8:16::/64"
+	s := newStand(t, setup{podIPv6: cidr, eniConf: map[string]any{"ip_stack": "dual"}})
+	s.sh(s.host, "sysctl -qw net.ipv6.conf.all.forwarding=1")
+	s.startReady()
+	server := s.peer6(cloud.VSwitch{IPv6CIDR: netip.MustParsePrefix(cidr)}.Gateway6())
+	seen := map[netip.Addr]bool{}
+	var pods []pod
+	for i := range 3 {
+		p := s.pod(fmt.Sprint("sandbox-", i), fmt.Sprint("web-", i))
+		pods = append(pods, p)
+		_, result, err := s.tryAdd(p)
+		s.must(err)
+		ip := ipv6Of(t, result)
+		if seen[ip] || !netip.MustParsePrefix(cidr).Contains(ip) {
+			t.Errorf("%s has %s, which is another's or not of %s", p.name, ip, cidr)
+		}
+		seen[ip] = true
+		if outside, err := p.ns.ExchangeTCP(netip.Addr{}, server, 10*time.Second); err != nil || outside != ip {
+			t.Errorf("the other instance saw %s, %v, want %s", outside, err, ip)
+		}
+		address := p.ns.EchoTCP("[" + ip.String() + "]:7").String()
+		if _, err := s.peer.ExchangeTCP(netip.Addr{}, address, 10*time.Second); err != nil {
+			t.Errorf("from the other instance: %v", err)
+		}
+		s.ping(p.ns, s.peerIP)
+	}
+	if eni := s.podENIs()[0]; len(eni.IPv6) != cloud.MaxIPv6AtCreation {
+		t.Errorf("the ENI has IPv6 addresses %v, want all that it will ever have", eni.IPv6)
+	}
+	s.kill()
+	s.startReady()
+	for _, p := range pods {
+		if err := s.check(p); err != nil {
+			t.Errorf("CHECK of %s after the restart: %v", p.name, err)
+		}
+		if _, result, err := s.tryAdd(p); err != nil || !seen[ipv6Of(t, result)] {
+			t.Errorf("repeated ADD of %s: %v, %v", p.name, result, err)
+		}
+	}
+	s.must(s.del(pods[0]))
+	next := s.pod("sandbox-9", "web-9")
+	_, result, err := s.tryAdd(next)
+	s.must(err)
+	if outside, err := next.ns.ExchangeTCP(netip.Addr{}, server, 10*time.Second); err != nil || outside != ipv6Of(t, result) {
+		t.Errorf("the other instance saw %s, %v, want %s", outside, err, ipv6Of(t, result))
+	}
+}
+
+// TestDualStackWithoutIPv6SaysWhatToDo: the vSwitch has none, and the node does not forward it.
+func TestDualStackWithoutIPv6SaysWhatToDo(t *testing.T) {
+	s := newStand(t, setup{eniConf: map[string]any{"ip_stack": "dual"}})
+	s.sh(s.host, "sysctl -qw net.ipv6.conf.all.forwarding=0")
+	s.startReady()
+	_, _, err := s.tryAdd(s.pod("sandbox-1", "web-1"))
+	if err == nil || !strings.Contains(err.Error(), "vsw-pods (it has no IPv6; turn IPv6 on in the VPC and the vSwitch, or set ip_stack to ipv4)") {
+		t.Errorf("ADD = %v", err)
+	}
+	if !strings.Contains(s.log.String(), "sysctl -w net.ipv6.conf.all.forwarding=1") {
+		t.Error("the log does not say that the node must forward IPv6")
+	}
+}
