@@ -65,15 +65,17 @@ func newModel() *model {
 }
 
 // call is the frame of every operation: time before, faults, effect, time after. The effect may happen although the
-// caller gave up, as in the real cloud.
+// caller gave up, at once or later, as in the real cloud.
 func (m *model) call(ctx context.Context, op, resource string, effect func() error) error {
 	m.wait(ctx)
 	m.mu.Lock()
 	m.calls = append(m.calls, strings.TrimSpace(op+" "+resource))
 	kind, after, failing := m.fault(op)
-	lost := ctx.Err() != nil && m.rand.IntN(2) == 0
 	var err error
-	if (!failing || after) && !lost {
+	switch happens := !failing || after; {
+	case happens && ctx.Err() != nil:
+		m.afterwards(effect)
+	case happens:
 		err = effect()
 	}
 	m.mu.Unlock()
@@ -287,16 +289,4 @@ func (m *model) UnassignIPv4(ctx context.Context, id string, addrs []netip.Addr)
 		m.vswitch[e.VSwitchID].Free += len(addrs)
 		return nil
 	})
-}
-
-func (m *model) DescribeVSwitches(ctx context.Context, ids []string, _ string) (found []cloud.VSwitch, err error) {
-	err = m.call(ctx, "DescribeVSwitches", "", func() error {
-		for _, id := range ids {
-			if v := m.vswitch[id]; v != nil {
-				found = append(found, *v)
-			}
-		}
-		return nil
-	})
-	return found, err
 }

@@ -42,6 +42,19 @@ func (p *Pool) pair(e *ENI, now time.Time) {
 // useless reports whether the ENI has no pod and can give none an address.
 func (p *plan) useless(e ENI) bool { return p.Dual && len(e.IPv6) == 0 && e.used() == 0 }
 
+// halves is single addresses of the ENI that no IPv6 address is left for: a call whose answer was lost brought them, or they
+// are from before dual stack. They are good for nothing, so they go back.
+func (p *plan) halves(e ENI) []netip.Addr {
+	var some []netip.Addr
+	for i, a := range e.Addresses {
+		rests := a.Owner == "" && !a.Leaving && !a.Missing && a.cooled(p.now, p.CoolDown)
+		if i > 0 && a.Half && rests && !a.Prefix.IsValid() && len(some) < maxUnassign {
+			some = append(some, a.IP)
+		}
+	}
+	return some
+}
+
 // rested reports whether all addresses of an ENI that nobody uses have cooled down.
 func (p *plan) rested(e ENI) bool {
 	return !slices.ContainsFunc(e.Addresses, func(a Address) bool { return !a.cooled(p.now, p.CoolDown) })

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/onectl/onectl/pkg/cloud"
 )
 
@@ -172,5 +174,19 @@ func TestQuotaOfIPv6HoldsBeforeTheCloudRefuses(t *testing.T) {
 		if m.IPv4PerENI != c.want || m.Capacity != 2*c.want {
 			t.Errorf("%d IPv4 and %d IPv6 addresses on an ENI: %d pairs, %d on two, want %d", c.v4, c.v6, m.IPv4PerENI, m.Capacity, c.want)
 		}
+	}
+}
+
+// TestAddressesWithoutIPv6GoBack, though the surplus is not too large: nobody can have them.
+func TestAddressesWithoutIPv6GoBack(t *testing.T) {
+	m := plain
+	m.Dual, m.MaxIdle = true, 5
+	s := stocked(0, "uiii")
+	s.ENIs[0].IPv6 = []netip.Addr{netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("2001:db8::2")}
+	s.ENIs[0].Addresses[0].IPv6 = s.ENIs[0].IPv6[0]
+	(&Pool{marks: m}).pair(&s.ENIs[0], noon)
+	want := []Step{{Kind: UnassignIPv4, ENI: "eni-0", VSwitch: "vsw-a", IPv4: []netip.Addr{address(0, 2), address(0, 3)}}}
+	if diff := cmp.Diff(want, Plan(s, m, noon), cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
+		t.Errorf("steps (-want +got):\n%s", diff)
 	}
 }

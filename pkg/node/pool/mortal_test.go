@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/onectl/onectl/pkg/cloud"
 )
@@ -68,6 +69,19 @@ func (w *world) mustNotBeHeld(what string, addrs []netip.Addr) {
 		if slices.Contains(addrs, l.IPv4) {
 			w.broken = append(w.broken, fmt.Sprintf("%s takes %v, which %s holds", what, l.IPv4, owner))
 		}
+	}
+}
+
+// late is how long after a call was cut short it may have its effect.
+const late = time.Second
+
+// afterwards decides what becomes of a call that was cut short: its effect comes at once, later, or never.
+func (m *model) afterwards(effect func() error) {
+	switch m.rand.IntN(3) {
+	case 0:
+		_ = effect()
+	case 1:
+		time.AfterFunc(time.Duration(m.rand.Int64N(int64(late))), func() { m.set(func() { _ = effect() }) })
 	}
 }
 

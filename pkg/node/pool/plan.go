@@ -144,6 +144,8 @@ func (p *plan) settle() {
 			p.add(Step{Kind: PrepareENI, ENI: e.ID, VSwitch: e.VSwitchID})
 		case p.useless(e) && e.usable() && p.can(DetachENI, e) && p.rested(e):
 			p.add(Step{Kind: DetachENI, ENI: e.ID, VSwitch: e.VSwitchID})
+		case e.usable() && len(p.halves(e)) > 0 && p.can(UnassignIPv4, e):
+			p.add(Step{Kind: UnassignIPv4, ENI: e.ID, VSwitch: e.VSwitchID, IPv4: p.halves(e)})
 		case e.Status == cloud.ENIAvailable && e.Step == nil:
 			p.attachOrDelete(e)
 		}

@@ -90,3 +90,15 @@ func (m mortalCloud) UnassignPrefixes(ctx context.Context, id string, prefixes [
 	m.w.mustNotBeHeld("UnassignPrefixes "+id, addrs)
 	return do(m.mortal, func() error { return m.w.cloud.UnassignPrefixes(ctx, id, prefixes) })
 }
+
+func (m *model) DescribeVSwitches(ctx context.Context, ids []string, _ string) (found []cloud.VSwitch, err error) {
+	err = m.call(ctx, "DescribeVSwitches", "", func() error {
+		for _, id := range ids {
+			if v := m.vswitch[id]; v != nil {
+				found = append(found, *v)
+			}
+		}
+		return nil
+	})
+	return found, err
+}

@@ -78,6 +78,7 @@ func bubble(t *testing.T, w *world, story func(t *testing.T)) {
 
 // start is the daemon starting, with the ledger that its predecessor left.
 func (w *world) start() {
+	time.Sleep(late) // it asks the metadata service and opens its files before it reads the cloud
 	w.mu.Lock()
 	var held []Holding
 	for owner, l := range w.ledger {
