@@ -20,9 +20,9 @@ const (
 // Answer serves one request. It returns when the request is served, or given up because ctx ended.
 func (d *Daemon) Answer(ctx context.Context, r cni.Request, sandbox cni.Sandbox) cni.Reply {
 	steps := d.opts.Metrics.begin(r.Verb)
-	began := d.adds.begin(r, d.opts.Clock.Now())
+	end := d.adds.begin(r, d.opts.Clock.Now())
 	result, err := d.serve(ctx, r, sandbox, steps)
-	began()
+	end()
 	took := steps.end(err)
 	attrs := []any{"verb", r.Verb, "pod", r.Args.PodNamespace + "/" + r.Args.PodName, "container", r.ContainerID, "ifName", r.IfName, "took", took}
 	if err == nil {
