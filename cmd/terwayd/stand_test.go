@@ -22,6 +22,7 @@ import (
 
 	"github.com/onectl/onectl/pkg/cloud"
 	"github.com/onectl/onectl/pkg/fakecloud"
+	"github.com/onectl/onectl/pkg/fakecloud/fabric"
 	"github.com/onectl/onectl/pkg/fakecloud/wire"
 	"github.com/onectl/onectl/pkg/testkit"
 )
@@ -56,17 +57,19 @@ type setup struct {
 
 // stand is a cloud node: an instance of a simulated VPC with the daemon in its network namespace, and a container runtime.
 type stand struct {
-	t      *testing.T
-	dir    string
-	world  *fakecloud.World
-	host   *testkit.NetNS // the node
-	peer   *testkit.NetNS // another instance
-	peerIP netip.Addr
-	key    cloud.AccessKey
-	cni    *libcni.CNIConfig
-	reaper *reaper
-	api    string // URL of the cloud inside the node
-	binary string // of the daemon: this test's own
+	t        *testing.T
+	dir      string
+	world    *fakecloud.World
+	host     *testkit.NetNS // the node
+	peer     *testkit.NetNS // another instance
+	peerIP   netip.Addr
+	key      cloud.AccessKey
+	cni      *libcni.CNIConfig
+	fabric   *fabric.Fabric
+	reaper   *reaper
+	api      string // URL of the cloud inside the node
+	instance string // ID of the node's
+	binary   string // of the daemon: this test's own
 
 	daemon *exec.Cmd
 	log    *lockedBuffer
@@ -147,8 +150,15 @@ func (s *stand) buildWorld(wanted setup) {
 	s.must(err)
 	s.peerIP = other.PrimaryIP
 	s.weave()
-	s.serveIn("100.100.100.200:80", wire.Metadata(s.world, instance.ID))
 	s.reaper = &reaper{cloud: wire.Handler(s.world, wire.Options{})}
+	s.instance = instance.ID
+	s.serve()
+}
+
+// serve serves the cloud and the metadata service inside the node.
+func (s *stand) serve() {
+	s.t.Helper()
+	s.serveIn("100.100.100.200:80", wire.Metadata(s.world, s.instance))
 	s.api = "http://" + s.serveIn("127.0.0.1:0", s.reaper)
 }
 

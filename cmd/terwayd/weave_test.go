@@ -16,6 +16,7 @@ func (s *stand) weave() {
 	f, err := fabric.Open(fmt.Sprintf("terwayd%08x", rand.Uint32()), slog.New(slog.DiscardHandler))
 	s.must(err)
 	changes := s.world.Changes()
+	s.fabric = f
 	s.must(f.Apply(s.t.Context(), s.world.Network()))
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})

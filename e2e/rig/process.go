@@ -3,11 +3,14 @@ package rig
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // StartDaemon starts the daemon in the node's namespace and waits until it serves.
@@ -38,6 +41,37 @@ func (n *Node) KillDaemon() {
 	_ = n.daemon.Process.Kill()
 	_ = n.daemon.Wait() // the error is the signal
 	n.daemon = nil
+}
+
+// Reboot starts the node anew: daemon, links, routes and rules are gone, the state directory is there, and the ENIs appear in
+// the new namespace. Whoever holds sandboxes ends them before.
+func (n *Node) Reboot(ctx context.Context) error {
+	n.KillDaemon()
+	next, err := NewNetNS()
+	if err != nil {
+		return err
+	}
+	defer next.Close()
+	if err := unix.Dup3(int(next.Fd()), int(n.Host.Fd()), unix.O_CLOEXEC); err != nil { // the path stays, what is behind it does not
+		return fmt.Errorf("replace the node's namespace: %w", err)
+	}
+	if err := n.Wait(ctx, n.connected); err != nil {
+		return err
+	}
+	boot := fmt.Sprintf("%08x-0000-4000-8000-000000000000\n", rand.Uint32()) // the daemon compares it with the machine's
+	if err := os.WriteFile(filepath.Join(n.StateDir(), "boot-id"), []byte(boot), 0o600); err != nil {
+		return err
+	}
+	return n.StartDaemon(ctx)
+}
+
+// connected is nil when the metadata service, and so the primary ENI, is in the node's namespace.
+func (n *Node) connected() error {
+	conn, err := n.Dial(context.Background(), "tcp", "100.100.100.200:80")
+	if err != nil {
+		return fmt.Errorf("the node's network: %w", err)
+	}
+	return conn.Close()
 }
 
 // start starts a program of ours, in a namespace when one is given. Its output goes to the end of a file.

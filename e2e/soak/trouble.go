@@ -33,6 +33,7 @@ func (s *story) trouble(ctx context.Context, random *rand.Rand) {
 		{"rules, routes, filters removed", s.flush}, {"rules, routes, filters removed", s.flush},
 		{"GC of the runtime", s.collect},
 		{"another configuration", s.configure},
+		{"reboot of the node", s.reboot},
 	}
 	for pause(ctx, 2*time.Second); ctx.Err() == nil; pause(ctx, time.Duration(500+random.IntN(3500))*time.Millisecond) {
 		kind := kinds[random.IntN(len(kinds))]
@@ -139,6 +140,30 @@ func (s *story) collect(ctx context.Context, _ *rand.Rand) error {
 	}
 	if _, err := s.plugin(ctx, call{verb: "GC", more: map[string]any{"cni.dev/valid-attachments": valid}}); err != nil {
 		s.tally.count("GC refused")
+	}
+	return nil
+}
+
+// reboot starts the node anew. Every sandbox ends; kubelet sends a DEL for some of them later.
+func (s *story) reboot(ctx context.Context, random *rand.Rand) error {
+	s.gate.Lock()
+	defer s.gate.Unlock()
+	var ended []*sandbox
+	for _, p := range s.pods {
+		if p.box != nil {
+			s.letGo(p.box)
+			p.box.end()
+			ended = append(ended, p.box)
+			p.box = nil
+		}
+	}
+	if err := s.node.Reboot(ctx); err != nil {
+		return err
+	}
+	for _, box := range ended {
+		if random.IntN(2) == 0 {
+			s.insist(box, "")
+		}
 	}
 	return nil
 }

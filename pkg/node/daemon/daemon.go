@@ -91,6 +91,9 @@ type Options struct {
 	Metrics *Metrics
 	Clock   Clock // nil is the machine's clock
 	Logger  *slog.Logger
+
+	// Rebooted says that the node was started anew since Records were written.
+	Rebooted bool
 }
 
 // Daemon answers requests. Create one with New; its methods may be called from any goroutine.
@@ -121,6 +124,9 @@ func New(opts Options) *Daemon {
 	d := &Daemon{opts: opts, locks: newKeyed(), held: map[string]ledger.Record{}}
 	for _, r := range opts.Records {
 		d.held[r.Owner()] = r
+	}
+	if opts.Rebooted {
+		d.seen = outlived(opts.Records)
 	}
 	return d
 }

@@ -45,6 +45,17 @@ func since[T comparable](found, before map[T]time.Time, now time.Time) map[T]tim
 	return all
 }
 
+// outlived is records of a node that was rebooted since. No sandbox outlives that, so it counts as an observation of its own,
+// made long ago: the first look that finds neither link nor namespace agrees with it. Pods that come back after a reboot
+// find a full node's addresses free that way.
+func outlived(records []ledger.Record) garbage {
+	g := garbage{records: map[ledger.Record]time.Time{}}
+	for _, r := range records {
+		g.records[r] = time.Time{}
+	}
+	return g
+}
+
 // due is what of g may be taken away now.
 func (g garbage) due(now time.Time) garbage {
 	return garbage{records: ripe(g.records, now), links: ripe(g.links, now)}

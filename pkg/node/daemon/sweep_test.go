@@ -46,6 +46,31 @@ func TestSweepReleasesWhatIsGoneAtTwoLooks(t *testing.T) {
 	}
 }
 
+func TestTheFirstLookAfterARebootReleasesWhatIsGone(t *testing.T) {
+	there := filepath.Join(t.TempDir(), "netns")
+	if err := os.WriteFile(there, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	old, fresh := recordAt("/absent"), recordAt("/absent")
+	fresh.ContainerID, fresh.IPv4 = "c2", netip.MustParseAddr("10.0.16.2")
+	kept := recordAt(there)
+	kept.ContainerID, kept.IPv4 = "c3", netip.MustParseAddr("10.0.16.3")
+	b := newBench(t, old, kept)
+	opts := b.opts
+	opts.Rebooted = true
+	b.Daemon = New(opts)
+	if err := b.put(fresh); err != nil { // an ADD of this boot, between record and link
+		t.Fatal(err)
+	}
+	b.sweep(t)
+	if _, left := b.ledger.records["c1/eth0"]; left {
+		t.Error("a sandbox of before the reboot was not released")
+	}
+	if len(b.ledger.records) != 2 {
+		t.Errorf("records %v; want those of this boot and of a namespace that is there", b.ledger.records)
+	}
+}
+
 func TestSweepKeepsWhatIsThereInAnyWay(t *testing.T) {
 	there := filepath.Join(t.TempDir(), "netns")
 	if err := os.WriteFile(there, nil, 0o600); err != nil {
