@@ -32,6 +32,7 @@ type world struct {
 	freed    map[netip.Addr]time.Time // what the next start knows of addresses that were given back
 	bookless bool                     // the next start finds no ledger
 	dieAt    int                      // the point at which the next life ends; 0: none
+	clock    Clock                    // nil: the bubble's
 
 	pool *Pool
 	life *mortal
@@ -95,7 +96,7 @@ func (w *world) start() {
 	w.life = &mortal{w: w, die: cancel, dieAt: w.dieAt}
 	w.dieAt = 0
 	w.pool = New(Options{
-		Cloud: mortalCloud{w.life}, Host: mortalHost{w.life}, Journal: mortalJournal{w.life}, Config: w.config, Held: held, Freed: w.freed,
+		Cloud: mortalCloud{w.life}, Host: mortalHost{w.life}, Journal: mortalJournal{w.life}, Config: w.config, Held: held, Freed: w.freed, Clock: w.clock,
 		Instance: cloud.Instance{ID: "i-1", ZoneID: "z", VPCID: "vpc-1", VSwitchID: "vsw-a"},
 		Limits:   cloud.InstanceType{ID: "ecs.model", ENIs: w.cloud.slots + 1, IPv4PerENI: w.cloud.perENI, IPv6PerENI: w.cloud.perENI6},
 		Rand:     rand.New(rand.NewPCG(w.seed, 1)),
