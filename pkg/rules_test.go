@@ -90,6 +90,7 @@ var layers = map[string][]string{
 	"pkg/node/kube/":               {"pkg/cloud"},
 	"pkg/node/cni/":                {},
 	"pkg/node/nodefacts/":          {},
+	"pkg/node/cri/":                {},
 	"pkg/node/daemon/":             {"pkg/cloud", "pkg/node/conf", "pkg/node/pool", "pkg/node/ledger", "pkg/node/datapath", "pkg/node/cni"},
 	"pkg/onectl/profile/":          {"pkg/cloud"},
 	"pkg/onectl/version/":          {},

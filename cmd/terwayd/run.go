@@ -30,6 +30,7 @@ type options struct {
 	metadata   string
 	logLevel   string
 	standalone bool
+	runtime    string // endpoint of the container runtime
 	node       string // NODE_NAME
 	endpoint   string // ONECTL_CLOUD_ENDPOINT
 }
@@ -57,6 +58,7 @@ func runCommand() *cobra.Command {
 	f.StringVar(&o.listen, "listen", "127.0.0.1:10298", "address of /healthz, /readyz and /metrics; empty: none")
 	f.StringVar(&o.inspect, "inspect-socket", "", "unix socket for terwayd status, pods, explain and the like (empty: "+inspect.SocketName+" beside --socket)")
 	f.StringVar(&o.metadata, "metadata", "", "base URL of the instance metadata service (empty: http://100.100.100.200)")
+	f.StringVar(&o.runtime, "runtime-endpoint", "", "the container runtime's socket (CRI v1), as kubelet has it; it is asked for its sandboxes before anything is taken for garbage (empty: do not ask)")
 	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
 	f.BoolVar(&o.standalone, "standalone", false, "work without an API server: no events, no node annotation")
 	return c

@@ -94,6 +94,8 @@ type Options struct {
 
 	// Rebooted says that the node was started anew since Records were written.
 	Rebooted bool
+	// Runtime is heard before anything is called garbage; nil: the node's links and namespaces decide alone.
+	Runtime Runtime
 }
 
 // Daemon answers requests. Create one with New; its methods may be called from any goroutine.
@@ -105,6 +107,8 @@ type Daemon struct {
 	seen  garbage                  // as last looked; guarded by the lock named sweeping
 	adds  adds
 	trend trend
+
+	unlisted map[ledger.Record]time.Time // sandboxes that the runtime does not list, since when; guarded as seen
 }
 
 // New makes a daemon. It does nothing until requests come.

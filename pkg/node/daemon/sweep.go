@@ -133,20 +133,25 @@ func (d *Daemon) observe(ctx context.Context) (garbage, error) {
 	if err != nil {
 		return garbage{}, fmt.Errorf("list links: %w", err)
 	}
-	now := garbage{records: map[ledger.Record]time.Time{}, links: map[Attachment]time.Time{}}
+	said, err := d.askRuntime(ctx, records)
+	if err != nil {
+		return garbage{}, err
+	}
+	found := garbage{records: map[ledger.Record]time.Time{}, links: map[Attachment]time.Time{}}
 	there := map[string]bool{}
 	for _, link := range owned {
 		there[link.Owner()] = true
-		if _, known := d.record(link.Owner()); !known {
-			now.links[link] = time.Time{}
+		if _, known := d.record(link.Owner()); !known && !said.runs(link.ContainerID) {
+			found.links[link] = time.Time{}
 		}
 	}
 	for _, r := range records {
-		if !there[r.Owner()] && gone(r.NetNS) {
-			now.records[r] = time.Time{}
+		shown := there[r.Owner()] || !gone(r.NetNS)
+		if shown && said.disowns(r, d.opts.Clock.Now()) || !shown && !said.runs(r.ContainerID) {
+			found.records[r] = time.Time{}
 		}
 	}
-	return now, nil
+	return found, nil
 }
 
 // gone reports whether nothing is at a namespace's path. Where the daemon does not see the host's files, every path looks
