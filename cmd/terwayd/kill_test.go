@@ -18,6 +18,7 @@ type reaper struct {
 	mu     sync.Mutex // guards the rest
 	action string     // "": nobody is killed
 	after  bool       // the call has its effect first
+	away   bool       // the cloud does not answer
 	kill   func()
 	killed chan struct{}
 }
@@ -30,11 +31,22 @@ func (r *reaper) at(action string, after bool, kill func()) <-chan struct{} {
 	return r.killed
 }
 
+// takeAway has the cloud not answer until it is called with false.
+func (r *reaper) takeAway(away bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.away = away
+}
+
 func (r *reaper) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	body, _ := io.ReadAll(request.Body)
 	request.Body = io.NopCloser(bytes.NewReader(body))
 	form, _ := url.ParseQuery(string(body))
 	r.mu.Lock()
+	if r.away {
+		r.mu.Unlock()
+		panic(http.ErrAbortHandler) // the connection ends
+	}
 	strikes := r.action != "" && (request.URL.Query().Get("Action") == r.action || form.Get("Action") == r.action)
 	after, kill, killed := r.after, r.kill, r.killed
 	if strikes {
