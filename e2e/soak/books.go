@@ -49,6 +49,8 @@ func (s *story) await(ctx context.Context, when string) error {
 		}
 		pause(ctx, time.Second)
 		if ctx.Err() != nil || len(s.tally.violations()) > 0 {
+			s.node.KillDaemon() // so that its ledger can be opened
+			differences = append(differences, s.readLedger()...)
 			return fmt.Errorf("%s, the books differ:\n  %s\n%s", when, strings.Join(differences, "\n  "), s.node.Logs())
 		}
 	}

@@ -108,7 +108,8 @@ type Daemon struct {
 	adds  adds
 	trend trend
 
-	unlisted map[ledger.Record]time.Time // sandboxes that the runtime does not list, since when; guarded as seen
+	strangers map[string]bool             // ENIs that the pool did not know at the last look; owned by Sweep
+	unlisted  map[ledger.Record]time.Time // sandboxes that the runtime does not list, since when; guarded as seen
 }
 
 // New makes a daemon. It does nothing until requests come.
