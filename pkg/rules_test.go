@@ -82,16 +82,17 @@ var layers = map[string][]string{
 	"pkg/fakecloud/wire/":          {"pkg/cloud", "pkg/fakecloud"},
 	"pkg/fakecloud/fabric/":        {"pkg/cloud", "pkg/fakecloud"},
 	"pkg/node/conf/":               {"pkg/cloud"},
-	"pkg/node/pool/":               {"pkg/cloud"},
+	"pkg/node/cause/":              {},
+	"pkg/node/pool/":               {"pkg/cloud", "pkg/node/cause"},
 	"pkg/node/ledger/":             {"pkg/cloud", "pkg/node/pool"},
 	"pkg/node/datapath":            {},
 	"pkg/node/datapath/bpf/":       {"pkg/node/datapath"},
 	"pkg/node/datapath/kernel/":    {"pkg/node/datapath", "pkg/node/datapath/bpf"},
 	"pkg/node/kube/":               {"pkg/cloud"},
-	"pkg/node/cni/":                {},
+	"pkg/node/cni/":                {"pkg/node/cause"},
 	"pkg/node/nodefacts/":          {},
 	"pkg/node/cri/":                {},
-	"pkg/node/daemon/":             {"pkg/cloud", "pkg/node/conf", "pkg/node/pool", "pkg/node/ledger", "pkg/node/datapath", "pkg/node/cni"},
+	"pkg/node/daemon/":             {"pkg/cloud", "pkg/node/cause", "pkg/node/conf", "pkg/node/pool", "pkg/node/ledger", "pkg/node/datapath", "pkg/node/cni"},
 	"pkg/onectl/profile/":          {"pkg/cloud"},
 	"pkg/onectl/version/":          {},
 	"pkg/onectl/ram/":              {"pkg/cloud"},
@@ -184,7 +185,7 @@ func TestOneImporterALibrary(t *testing.T) {
 
 func TestValuesImportTheStandardLibraryOnly(t *testing.T) {
 	for _, s := range sources(t) {
-		if s.dir != "pkg/cloud" && s.dir != "pkg/node/datapath" {
+		if s.dir != "pkg/cloud" && s.dir != "pkg/node/datapath" && s.dir != "pkg/node/cause" {
 			continue
 		}
 		for _, name := range s.imports {

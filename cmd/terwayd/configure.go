@@ -23,7 +23,7 @@ const (
 func (n *node) reader() *settings.Reader {
 	sources := settings.Sources{
 		Dir: n.configDir, Good: filepath.Join(n.stateDir, "settings.json"), Logger: n.logger,
-		Event: func(reason, message string) { n.events.Node(reason, message) },
+		Event: n.tell,
 	}
 	if n.apiServer != nil {
 		sources.Override = func(ctx context.Context) (settings.Override, error) {
@@ -69,7 +69,7 @@ func (n *node) tellKept(kept []conf.Warning) {
 	lines := make([]string, 0, len(kept))
 	for _, w := range kept {
 		lines = append(lines, w.String())
-		n.logger.Warn("changed configuration waits for a restart", "key", w.Path, "why", w.Text)
+		n.logger.Warn("changed configuration waits for a restart", "cause", settings.NeedsRestart, "key", w.Path, "why", w.Text)
 	}
-	n.events.Node(settings.NeedsRestart, strings.Join(lines, "\n"))
+	n.tell(settings.NeedsRestart, strings.Join(lines, "\n"))
 }

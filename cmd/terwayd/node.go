@@ -13,6 +13,7 @@ import (
 	"github.com/onectl/onectl/pkg/cloud"
 	"github.com/onectl/onectl/pkg/cloud/imds"
 	"github.com/onectl/onectl/pkg/cloud/openapi"
+	"github.com/onectl/onectl/pkg/node/cause"
 	"github.com/onectl/onectl/pkg/node/daemon"
 	"github.com/onectl/onectl/pkg/node/daemon/credential"
 	"github.com/onectl/onectl/pkg/node/daemon/lastlog"
@@ -177,7 +178,7 @@ func (n *node) instance(ctx context.Context) (cloud.Instance, error) {
 	defer metadata.Close()
 	instance, err := patiently(ctx, func(err error) {
 		n.health.Waiting("the instance metadata service does not answer: " + err.Error() + "; this node must be an ECS instance")
-		n.logger.Warn("waiting for the instance metadata service", "err", err)
+		n.logger.Warn("waiting for the instance metadata service", "cause", cause.MetadataUnavailable, "err", err)
 	}, metadata.Instance)
 	if n.config.ENI.RegionID != "" {
 		instance.RegionID = n.config.ENI.RegionID
@@ -207,10 +208,13 @@ func (n *node) keys() credential.Source {
 func (n *node) observeStep(ctx context.Context) func(pool.Step, time.Duration, error) {
 	return func(step pool.Step, _ time.Duration, err error) {
 		if err != nil && ctx.Err() == nil {
-			n.events.Node(string(step.Kind)+"Failed", err.Error())
+			n.events.Node(string(step.Kind)+"Failed", cause.Mark(pool.CauseOfStep(step.Kind, err), err.Error()))
 		}
 	}
 }
+
+// tell shows at the Node what has no name of upstream's: the cause is the Event's reason, too.
+func (n *node) tell(why cause.Code, text string) { n.events.Node(string(why), cause.Mark(why, text)) }
 
 func holdings(records []ledger.Record) []pool.Holding {
 	held := make([]pool.Holding, 0, len(records))

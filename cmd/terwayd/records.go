@@ -6,6 +6,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/onectl/onectl/pkg/node/cause"
 	"github.com/onectl/onectl/pkg/node/daemon"
 	"github.com/onectl/onectl/pkg/node/ledger"
 )
@@ -20,8 +21,8 @@ func (n *node) openLedger(path string) (*ledger.Ledger, error) {
 	if err := os.Rename(path, aside); err != nil {
 		return nil, fmt.Errorf("put the damaged ledger aside: %w", err)
 	}
-	n.logger.Warn("the ledger is damaged; records are made again from the kernel", "kept", aside, "err", err)
-	n.events.Node("LedgerDamaged", err.Error())
+	n.logger.Warn("the ledger is damaged; records are made again from the kernel", "cause", cause.LedgerDamaged, "kept", aside, "err", err)
+	n.tell(cause.LedgerDamaged, err.Error())
 	return ledger.Open(path)
 }
 
@@ -41,10 +42,10 @@ func (n *node) records(ctx context.Context, book *ledger.Ledger, kernel namespac
 		if err := book.Put(r); err != nil {
 			return nil, err
 		}
-		n.logger.Warn("the ledger did not know a running sandbox; its record was made again from the kernel", "container", r.ContainerID, "ip", r.IPv4)
+		n.logger.Warn("the ledger did not know a running sandbox; its record was made again from the kernel", "cause", cause.LedgerRecovered, "container", r.ContainerID, "ip", r.IPv4)
 	}
 	if len(lost) > 0 {
-		n.events.Node("LedgerRecovered", fmt.Sprintf("the ledger was lost or incomplete: records of %d sandboxes were made again from the kernel", len(lost)))
+		n.tell(cause.LedgerRecovered, fmt.Sprintf("the ledger was lost or incomplete: records of %d sandboxes were made again from the kernel", len(lost)))
 	}
 	return append(records, lost...), nil
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/onectl/onectl/pkg/node/cause"
 	"github.com/onectl/onectl/pkg/node/daemon"
 	"github.com/onectl/onectl/pkg/node/datapath"
 	"github.com/onectl/onectl/pkg/node/datapath/kernel"
@@ -34,7 +35,7 @@ func (n *node) openSlots(ctx context.Context, k *kernel.Kernel, steer datapath.O
 	if err := os.Rename(path, aside); err != nil {
 		return nil, fmt.Errorf("put the damaged file of slots aside: %w", err)
 	}
-	n.logger.Warn("the file of ENI slots is damaged; they are taken from the kernel's rules", "kept", aside, "err", err)
-	n.events.Node("SlotsDamaged", err.Error())
+	n.logger.Warn("the file of ENI slots is damaged; they are taken from the kernel's rules", "cause", cause.SlotsDamaged, "kept", aside, "err", err)
+	n.tell(cause.SlotsDamaged, err.Error())
 	return daemon.OpenSlots(path, shown)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 
+	"github.com/onectl/onectl/pkg/node/cause"
 	"github.com/onectl/onectl/pkg/node/datapath"
 	"github.com/onectl/onectl/pkg/node/datapath/kernel"
 )
@@ -11,17 +12,17 @@ import (
 // costs NodePorts and hostPorts of pods and nothing else.
 func (n *node) symmetry(ctx context.Context, k *kernel.Kernel) datapath.Symmetry {
 	if err := k.SymmetryError(); err != nil {
-		n.logger.Warn("NodePorts and hostPorts of pods on this node will not answer: replies cannot be sent back by the node's own ENI", "err", err)
+		n.logger.Warn("NodePorts and hostPorts of pods on this node will not answer: replies cannot be sent back by the node's own ENI", "cause", cause.SymmetricRoutingOff, "err", err)
 		return datapath.Symmetry{}
 	}
 	name, index, err := k.Uplink(ctx)
 	if err != nil || index == 0 {
-		n.logger.Warn("NodePorts and hostPorts of pods on this node will not answer: the node has no default route to send replies by; give it one and restart terwayd", "err", err)
+		n.logger.Warn("NodePorts and hostPorts of pods on this node will not answer: the node has no default route to send replies by; give it one and restart terwayd", "cause", cause.SymmetricRoutingOff, "err", err)
 		return datapath.Symmetry{}
 	}
 	mark := datapath.Mark{Value: n.config.CNI.SymmetricRouting.Mark, Mask: n.config.CNI.SymmetricRouting.Mask}
 	if mark.Mask == 0 || mark.Value&^mark.Mask != 0 || mark.Value == 0 || mark.Mask&datapath.DefaultMarkMask != 0 {
-		n.logger.Warn("symmetric_routing_config: this mark cannot be used, the default is taken", "mark", mark.String(), "default", datapath.DefaultReplyMark().String())
+		n.logger.Warn("symmetric_routing_config: this mark cannot be used, the default is taken", "cause", cause.ConfigurationIgnored, "mark", mark.String(), "default", datapath.DefaultReplyMark().String())
 		mark = datapath.DefaultReplyMark()
 	}
 	n.logger.Info("symmetric routing", "link", name, "mark", mark.String())

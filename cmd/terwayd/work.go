@@ -2,12 +2,15 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/onectl/onectl/pkg/node/cause"
 	"github.com/onectl/onectl/pkg/node/cni"
 	"github.com/onectl/onectl/pkg/node/daemon"
 	"github.com/onectl/onectl/pkg/node/daemon/conflist"
@@ -60,7 +63,9 @@ func (n *node) announce(ctx context.Context, stock *pool.Pool) error {
 	}
 	before, err := conflist.Install(n.cniConfDir, text)
 	if len(before) > 0 {
-		n.logger.Warn("the container runtime reads another CNI configuration, not ours; keep the data centre's CNI off this node and remove its files", "dir", n.cniConfDir, "files", before)
+		n.tell(cause.ForeignCNIConfiguration, fmt.Sprintf("the container runtime reads %s before Terway's configuration; keep the data centre's CNI off this node and remove its files in %s",
+			strings.Join(before, ", "), n.cniConfDir))
+		n.logger.Warn("the container runtime reads another CNI configuration, not ours; keep the data centre's CNI off this node and remove its files", "cause", cause.ForeignCNIConfiguration, "dir", n.cniConfDir, "files", before)
 	}
 	return err
 }

@@ -9,6 +9,7 @@ import (
 	"net"
 	"syscall"
 
+	"github.com/onectl/onectl/pkg/node/cause"
 	"github.com/onectl/onectl/pkg/node/cni/plugin"
 )
 
@@ -23,8 +24,8 @@ func Call(ctx context.Context, socket string, request Request, sandbox Sandbox) 
 	if code == 0 {
 		return said, nil
 	}
-	refusal := new(Error)
-	if err := json.Unmarshal(said, refusal); err != nil {
+	refusal, err := unmarked(said)
+	if err != nil {
 		return nil, unanswered(request.Verb, socket, fmt.Errorf("decode answer: %w", err))
 	}
 	return nil, refusal
@@ -61,9 +62,11 @@ func ask(ctx context.Context, socket string, m plugin.Message, sandbox Sandbox) 
 	return body[0], body[1:], nil
 }
 
-func unanswered(verb Verb, socket string, cause error) *Error {
-	code, text := plugin.Unanswered(string(verb), socket, cause.Error())
-	return &Error{Code: code, Msg: text}
+func unanswered(verb Verb, socket string, why error) *Error {
+	code, text := plugin.Unanswered(string(verb), socket, why.Error())
+	e := &Error{Code: code}
+	e.Cause, e.Msg = cause.Cut(text)
+	return e
 }
 
 // message is r as a container runtime would say it. A request without a configuration gets the least one that is valid.

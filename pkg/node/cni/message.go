@@ -102,21 +102,6 @@ const (
 	CodeInternal         uint = 999
 )
 
-// Error is an answer that the container runtime understands.
-type Error struct {
-	Code    uint   `json:"code"`
-	Msg     string `json:"msg"` // ends with what to do
-	Details string `json:"details,omitempty"`
-}
-
-// Error is the message, with the details when there are some.
-func (e *Error) Error() string {
-	if e.Details == "" {
-		return e.Msg
-	}
-	return e.Msg + "; " + e.Details
-}
-
 // Sandbox is a pod's network namespace as open files. Both are nil when there is none, as with DEL.
 type Sandbox struct {
 	NetNS   *os.File // the namespace

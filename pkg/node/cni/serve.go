@@ -79,6 +79,6 @@ func (r Reply) encode() ([]byte, error) {
 	text, err := json.MarshalIndent(struct {
 		CNIVersion string `json:"cniVersion"`
 		*Error
-	}{version, r.Error}, "", "    ")
+	}{version, r.Error.marked()}, "", "    ")
 	return append([]byte{1}, text...), err
 }

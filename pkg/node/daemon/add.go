@@ -95,7 +95,7 @@ func (d *Daemon) establish(ctx context.Context, r ledger.Record, sandbox cni.San
 	steps.done("ledger")
 	err = d.opts.Kernel.Add(ctx, sandbox, host, pod)
 	steps.done("kernel")
-	return err
+	return ofKernel(err)
 }
 
 // repeat answers for a record that is there: true when the sandbox holds it, made anew where something was missing; false
@@ -112,7 +112,7 @@ func (d *Daemon) repeat(ctx context.Context, r ledger.Record, sandbox cni.Sandbo
 	if err != nil {
 		return false, err
 	}
-	return true, d.opts.Kernel.Add(ctx, sandbox, host, pod)
+	return true, ofKernel(d.opts.Kernel.Add(ctx, sandbox, host, pod))
 }
 
 // vanished reports whether the cloud no longer has owner's address on its ENI.

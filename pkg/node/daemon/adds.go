@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/onectl/onectl/pkg/node/cause"
 	"github.com/onectl/onectl/pkg/node/cni"
 	"github.com/onectl/onectl/pkg/node/daemon/history"
 	"github.com/onectl/onectl/pkg/node/daemon/inspect"
@@ -62,7 +63,7 @@ func (a *adds) refuse(r cni.Request, err error, now time.Time) {
 	if pod == "" {
 		return
 	}
-	text := err.Error()
+	text := cause.Mark(causeOf(err), err.Error())
 	if len(text) > refusalText {
 		text = text[:refusalText] + "…"
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/onectl/onectl/pkg/node/cause"
 	"github.com/onectl/onectl/pkg/node/cni"
 	"github.com/onectl/onectl/pkg/node/pool"
 )
@@ -29,10 +30,12 @@ func (d *Daemon) Answer(ctx context.Context, r cni.Request, sandbox cni.Sandbox)
 		d.opts.Logger.Debug("request served", attrs...)
 		return cni.Reply{Result: result}
 	}
-	d.opts.Logger.Warn("request refused", append(attrs, "err", err)...)
+	why := causeOf(err)
+	d.opts.Metrics.refusals.WithLabelValues(string(r.Verb), string(why)).Inc()
+	d.opts.Logger.Warn("request refused", append(attrs, "cause", why, "err", err)...)
 	d.adds.refuse(r, err, d.opts.Clock.Now())
-	d.tell(r, err)
-	return cni.Reply{CNIVersion: r.CNIVersion, Error: asError(r, err)}
+	d.tell(r, why, err)
+	return cni.Reply{CNIVersion: r.CNIVersion, Error: asError(r, why, err)}
 }
 
 func (d *Daemon) serve(ctx context.Context, r cni.Request, sandbox cni.Sandbox, steps *steps) (json.RawMessage, error) {
@@ -40,7 +43,7 @@ func (d *Daemon) serve(ctx context.Context, r cni.Request, sandbox cni.Sandbox, 
 	if r.Verb == cni.Add {
 		limit = addTime
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("%s took longer than %v", r.Verb, limit))
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, cause.New(cause.RequestTimedOut, fmt.Sprintf("%s took longer than %v", r.Verb, limit)))
 	defer cancel()
 	switch r.Verb {
 	case cni.Add:
@@ -58,31 +61,30 @@ func (d *Daemon) serve(ctx context.Context, r cni.Request, sandbox cni.Sandbox, 
 }
 
 // asError is err for the runtime. What has no code of its own may work when it is tried again.
-func asError(r cni.Request, err error) *cni.Error {
+func asError(r cni.Request, why cause.Code, err error) *cni.Error {
 	var known *cni.Error
 	if errors.As(err, &known) {
-		return known
+		return &cni.Error{Code: known.Code, Cause: why, Msg: known.Msg, Details: known.Details}
 	}
 	subject := "sandbox " + r.Owner()
 	if r.Args.PodName != "" {
 		subject = "pod " + r.Args.PodNamespace + "/" + r.Args.PodName
 	}
-	return &cni.Error{Code: cni.CodeTryLater, Msg: fmt.Sprintf("%s of %s: %v", r.Verb, subject, err)}
+	return &cni.Error{Code: cni.CodeTryLater, Cause: why, Msg: fmt.Sprintf("%s of %s: %v", r.Verb, subject, err)}
 }
 
 // tell shows a failed ADD at its Pod, with the pool's reason when it has one. A request whose plugin has gone is nobody's
 // news: kubelet has given the sandbox up.
-func (d *Daemon) tell(r cni.Request, err error) {
+func (d *Daemon) tell(r cni.Request, why cause.Code, err error) {
 	if r.Args.PodName == "" || errors.Is(err, errPluginGone) {
 		return
 	}
-	switch {
-	case r.Verb == cni.Add && pool.ReasonOf(err) != "":
-		d.opts.Events.Pod(r.Args.PodNamespace, r.Args.PodName, r.Args.PodUID, "AllocIPFailed", withoutOwner(err).Error())
-	case r.Verb == cni.Add:
-		d.opts.Events.Pod(r.Args.PodNamespace, r.Args.PodName, r.Args.PodUID, "SetUpNetworkFailed", err.Error())
-	case r.Verb == cni.Check:
-		d.opts.Events.Pod(r.Args.PodNamespace, r.Args.PodName, r.Args.PodUID, "ConfigCheck", err.Error())
+	reason := map[cni.Verb]string{cni.Add: "SetUpNetworkFailed", cni.Check: "ConfigCheck"}[r.Verb]
+	if r.Verb == cni.Add && pool.ReasonOf(err) != "" {
+		reason, err = "AllocIPFailed", withoutOwner(err)
+	}
+	if reason != "" {
+		d.opts.Events.Pod(r.Args.PodNamespace, r.Args.PodName, r.Args.PodUID, reason, cause.Mark(why, err.Error()))
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	types100 "github.com/containernetworking/cni/pkg/types/100"
 
+	"github.com/onectl/onectl/pkg/node/cause"
 	"github.com/onectl/onectl/pkg/node/cni"
 	"github.com/onectl/onectl/pkg/node/datapath"
 	"github.com/onectl/onectl/pkg/node/ledger"
@@ -42,7 +43,7 @@ func (d *Daemon) check(ctx context.Context, r cni.Request, sandbox cni.Sandbox, 
 	differences, err := d.opts.Kernel.Check(ctx, sandbox, host, afterOthers(pod, result))
 	steps.done("kernel")
 	if err != nil {
-		return err
+		return ofKernel(err)
 	}
 	if d.vanished(known.Owner()) {
 		differences = append(differences, fmt.Sprintf("address %s is not assigned to ENI %s any more", known.IPv4, known.ENI))
@@ -82,7 +83,7 @@ func holdingOf(owner string) func(pool.Holding) bool {
 func (d *Daemon) status() error {
 	now := d.opts.Pool.Status()
 	if !now.Ready {
-		return &cni.Error{Code: cni.CodeUnavailable, Msg: "the address pool has not read the instance's ENIs yet" + because(now.Problems)}
+		return &cni.Error{Code: cni.CodeUnavailable, Cause: first(now.Problems, cause.PoolStarting), Msg: "the address pool has not read the instance's ENIs yet" + because(now.Problems)}
 	}
 	if now.Idle > 0 || now.Coming > 0 {
 		return nil
@@ -95,7 +96,15 @@ func (d *Daemon) status() error {
 	if len(now.Vanished) > 0 {
 		code = cni.CodeLimited
 	}
-	return &cni.Error{Code: code, Msg: "no address is idle and none can be had" + because(blocking)}
+	return &cni.Error{Code: code, Cause: blocking[0].Reason, Msg: "no address is idle and none can be had" + because(blocking)}
+}
+
+// first is the first problem's reason, or otherwise when there is none.
+func first(problems []pool.Problem, otherwise cause.Code) cause.Code {
+	if len(problems) == 0 {
+		return otherwise
+	}
+	return problems[0].Reason
 }
 
 func because(problems []pool.Problem) string {

@@ -17,6 +17,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/onectl/onectl/pkg/node/cause"
 	"github.com/onectl/onectl/pkg/node/cni"
 	"github.com/onectl/onectl/pkg/node/daemon/history"
 	"github.com/onectl/onectl/pkg/node/datapath"
@@ -167,7 +168,7 @@ func (d *Daemon) recordsOf(namespace, name string) (found []ledger.Record) {
 
 func (d *Daemon) put(r ledger.Record) error {
 	if err := d.opts.Ledger.Put(r); err != nil {
-		return fmt.Errorf("%w; check that the node's disk is not full", err)
+		return cause.Wrap(cause.LedgerUnwritable, fmt.Errorf("%w; check that the node's disk is not full", err))
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -177,7 +178,7 @@ func (d *Daemon) put(r ledger.Record) error {
 
 func (d *Daemon) forget(owner string) error {
 	if err := d.opts.Ledger.Delete(owner); err != nil {
-		return err
+		return cause.Wrap(cause.LedgerUnwritable, err)
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -224,7 +224,7 @@ func TestFailedAddIsToldAtThePodWithTheSameTextEachTime(t *testing.T) {
 			}
 		}
 	}
-	want := "event default/web-0 uid-0 AllocIPFailed: allocate address: no free address in vSwitch vsw-1; " +
+	want := "event default/web-0 uid-0 AllocIPFailed: [VSwitchExhausted] allocate address: no free address in vSwitch vsw-1; " +
 		(&pool.Error{Reason: pool.Exhausted}).Hint()
 	if diff := cmp.Diff([]string{want, want}, told); diff != "" {
 		t.Error(diff)

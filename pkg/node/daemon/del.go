@@ -36,7 +36,7 @@ func (d *Daemon) del(ctx context.Context, r cni.Request, steps *steps) error {
 // remove takes everything of a record away, in this order: kernel, ledger, pool. Each part may be gone already.
 func (d *Daemon) remove(ctx context.Context, r ledger.Record) error {
 	if err := d.opts.Kernel.Remove(ctx, d.hostContent(ctx, r)); err != nil {
-		return fmt.Errorf("remove link %s: %w", r.HostIf, err)
+		return fmt.Errorf("remove link %s: %w", r.HostIf, ofKernel(err))
 	}
 	if _, found := d.record(r.Owner()); found {
 		if err := d.forget(r.Owner()); err != nil {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/onectl/onectl/pkg/cloud"
+	"github.com/onectl/onectl/pkg/node/cause"
 	"github.com/onectl/onectl/pkg/node/datapath"
 )
 
@@ -166,7 +167,7 @@ func (e *ENIs) look(ctx context.Context, eniID, mac string, patience time.Durati
 	defer cancel()
 	name, index, mtu, err := e.links.LinkByMAC(ctx, mac)
 	if err != nil {
-		return datapath.ENI{}, fmt.Errorf("find the link of ENI %s: %w; compare the instance's ENIs in the ECS console with `ip link` on the node", eniID, err)
+		return datapath.ENI{}, cause.Wrap(cause.ENISetupFailed, fmt.Errorf("find the link of ENI %s: %w; compare the instance's ENIs in the ECS console with `ip link` on the node", eniID, err))
 	}
 	slot, err := e.slots.take(eniID, index)
 	if err != nil {

@@ -48,7 +48,7 @@ func (c poolCollector) Collect(out chan<- prometheus.Metric) {
 		out <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, float64(g.value(now)))
 	}
 	for _, p := range reasons(now.Problems) {
-		out <- prometheus.MustNewConstMetric(prometheus.NewDesc(problemName, problemHelp, []string{"reason", "subject"}, nil), prometheus.GaugeValue, 1, string(p.Reason), p.Subject)
+		out <- prometheus.MustNewConstMetric(prometheus.NewDesc(problemName, problemHelp, []string{"cause", "subject"}, nil), prometheus.GaugeValue, 1, string(p.Reason), p.Subject)
 	}
 	for _, v := range now.VSwitches {
 		out <- prometheus.MustNewConstMetric(prometheus.NewDesc(freeName, freeHelp, []string{"vswitch", "zone"}, nil), prometheus.GaugeValue, float64(v.Free), v.ID, v.ZoneID)

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/onectl/onectl/pkg/node/cause"
 	"github.com/onectl/onectl/pkg/node/datapath"
 	"github.com/onectl/onectl/pkg/node/ledger"
 )
@@ -161,7 +162,7 @@ func (d *Daemon) healSubject(ctx context.Context, h *healing, subject string, no
 	case busy:
 		return healGap
 	case err != nil:
-		d.opts.Logger.Warn("what others removed could not be made again", "owner", subject, "lost", texts(lost), "err", err)
+		d.opts.Logger.Warn("what others removed could not be made again", "cause", cause.NetworkNotRepaired, "owner", subject, "lost", texts(lost), "err", err)
 	case len(lost) == 0:
 		return 0
 	}

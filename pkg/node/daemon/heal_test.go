@@ -68,7 +68,7 @@ func TestHealTellsThePodWhatItLostAndWhere(t *testing.T) {
 		if wait := b.healOnce(t.Context(), h, at(place)); wait != 0 {
 			t.Errorf("%s: come back after %v", name, wait)
 		}
-		want := []string{"event default/web-0 uid-0 NetworkRepaired: another program removed from the host's network namespace what was there for pods; terwayd made it again: missing: a route"}
+		want := []string{"event default/web-0 uid-0 NetworkRepaired: [NetworkRepaired] another program removed from the host's network namespace what was there for pods; terwayd made it again: missing: a route"}
 		if diff := cmp.Diff(want, b.script.taken()); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
@@ -78,7 +78,7 @@ func TestHealTellsThePodWhatItLostAndWhere(t *testing.T) {
 func TestHealTellsTheNodeOfWhatIsTheENIs(t *testing.T) {
 	b, healer, h := healBench(t)
 	b.healOnce(t.Context(), h, at(datapath.Disturbance{Rule: true}, datapath.Disturbance{Link: 3})) // eth1 has index 3
-	if got := b.script.taken(); len(got) != 1 || !strings.HasPrefix(got[0], "event node NetworkRepaired: network of the node's ENIs: ") || healer.healed != 1 {
+	if got := b.script.taken(); len(got) != 1 || !strings.HasPrefix(got[0], "event node NetworkRepaired: [NetworkRepaired] network of the node's ENIs: ") || healer.healed != 1 {
 		t.Errorf("%q, healed %d times", got, healer.healed)
 	}
 }
@@ -119,7 +119,7 @@ func TestHealOfManyPodsIsOneEvent(t *testing.T) {
 	}
 	b.script.taken()
 	b.healOnce(t.Context(), h, nil)
-	if got := b.script.taken(); len(got) != 1 || !strings.Contains(got[0], "node NetworkRepaired: network of 20 pods: ") || !strings.HasSuffix(got[0], "; and 15 more") {
+	if got := b.script.taken(); len(got) != 1 || !strings.Contains(got[0], "node NetworkRepaired: [NetworkRepaired] network of 20 pods: ") || !strings.HasSuffix(got[0], "; and 15 more") {
 		t.Errorf("%q", got)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/onectl/onectl/pkg/cloud"
+	"github.com/onectl/onectl/pkg/node/cause"
 	"github.com/onectl/onectl/pkg/node/daemon/history"
 	"github.com/onectl/onectl/pkg/node/daemon/inspect"
 	"github.com/onectl/onectl/pkg/node/daemon/settings"
@@ -65,7 +66,7 @@ func (i *Inspection) Status(context.Context) (inspect.Status, error) {
 		s.Waiting = err.Error()
 	}
 	if s.Config.Refused != "" {
-		s.Problems = append(s.Problems, inspect.Problem{Code: settings.Refused, Text: s.Config.Refused, Since: s.Config.Since})
+		s.Problems = append(s.Problems, inspect.Problem{Code: string(settings.Refused), Text: s.Config.Refused, Since: s.Config.Since})
 	}
 	if d := i.daemon.Load(); d != nil {
 		s.Now = d.opts.Clock.Now()
@@ -93,16 +94,13 @@ func problemsOf(s pool.Status) []inspect.Problem {
 	return problems
 }
 
-// AddressVanished is the code of an address that a pod holds and the cloud no longer shows.
-const AddressVanished = "AddressVanished"
-
 func (d *Daemon) vanishedPods(s pool.Status) (problems []inspect.Problem) {
 	for _, h := range s.Vanished {
 		subject := h.Owner
 		if r, found := d.record(h.Owner); found {
 			subject = podName(r)
 		}
-		problems = append(problems, inspect.Problem{Code: AddressVanished, Subject: subject,
+		problems = append(problems, inspect.Problem{Code: string(cause.AddressVanished), Subject: subject,
 			Text: fmt.Sprintf("the cloud does not show %s on ENI %s any more, so pod %s has no network; delete the pod so that it gets another address", h.IPv4, h.ENI, subject)})
 	}
 	return problems

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 
 	"github.com/onectl/onectl/pkg/cloud"
+	"github.com/onectl/onectl/pkg/node/cause"
 	"github.com/onectl/onectl/pkg/node/conf"
 )
 
@@ -20,7 +21,7 @@ type LimitSources struct {
 func (s LimitSources) Find(ctx context.Context, id string) cloud.InstanceType {
 	limits, source, err := conf.Limits(id, s.annotation(ctx))
 	if err != nil {
-		s.Logger.Warn("node annotation ignored", "err", err)
+		s.Logger.Warn("node annotation ignored", "cause", cause.ConfigurationIgnored, "err", err)
 		limits, source, _ = conf.Limits(id, "")
 	}
 	if _, known := conf.LimitsOf(id); !known && limits == conf.Conservative(id) {
@@ -28,7 +29,7 @@ func (s LimitSources) Find(ctx context.Context, id string) cloud.InstanceType {
 		if err == nil && len(found) == 1 && found[0].ENIs > 0 && found[0].IPv4PerENI > 0 {
 			limits, source = found[0], "cloud"
 		} else {
-			s.Logger.Warn("the limits of this instance type are not known; set the node's annotation", "type", id, "annotation", conf.AnnotationInstanceType, "err", err)
+			s.Logger.Warn("the limits of this instance type are not known; set the node's annotation", "cause", cause.InstanceTypeUnknown, "type", id, "annotation", conf.AnnotationInstanceType, "err", err)
 		}
 	}
 	s.Logger.Info("limits of the instance type", "type", id, "enis", limits.ENIs, "addressesPerENI", limits.IPv4PerENI, "source", source)
@@ -42,7 +43,7 @@ func (s LimitSources) annotation(ctx context.Context) string {
 	}
 	text, err := s.Annotation(ctx, conf.AnnotationInstanceType)
 	if err != nil {
-		s.Logger.Warn("node annotation not read", "annotation", conf.AnnotationInstanceType, "err", err)
+		s.Logger.Warn("node annotation not read", "cause", cause.APIServerUnavailable, "annotation", conf.AnnotationInstanceType, "err", err)
 	}
 	return text
 }

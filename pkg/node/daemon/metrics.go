@@ -21,6 +21,7 @@ type Metrics struct {
 	registry *prometheus.Registry
 	requests *prometheus.HistogramVec
 	calls    *prometheus.HistogramVec
+	refusals *prometheus.CounterVec
 	repairs  *prometheus.CounterVec
 }
 
@@ -38,12 +39,16 @@ func NewMetrics() *Metrics {
 			Help:    "Time of a cloud API request in milliseconds. error is the kind of the error, empty without one.",
 			Buckets: []float64{5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 30000},
 		}, []string{"api", "error"}),
+		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "terway_refusals_total",
+			Help: "CNI requests that were refused, by verb and cause (docs/causes.md).",
+		}, []string{"verb", "cause"}),
 		repairs: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "terway_datapath_repairs_total",
 			Help: "Things of ours that somebody removed or changed and that were made again, by kind, and by the network namespace they were removed from.",
 		}, []string{"netns", "kind"}),
 	}
-	m.registry.MustRegister(m.requests, m.calls, m.repairs, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.registry.MustRegister(m.requests, m.refusals, m.calls, m.repairs, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 

@@ -7,13 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/onectl/onectl/pkg/node/cause"
 	"github.com/onectl/onectl/pkg/node/datapath"
-)
-
-// Reasons of the events of a repair.
-const (
-	reasonRepaired  = "NetworkRepaired"
-	reasonContested = "NetworkContested"
 )
 
 const (
@@ -40,7 +35,7 @@ func (d *Daemon) report(done repairs) {
 			d.opts.Metrics.repairs.WithLabelValues("host", lost.Kind).Inc()
 		}
 		if r.err == nil {
-			d.opts.Logger.Info("made again what others removed", "netns", "host", "owner", subject, "lost", texts(r.lost), "pause", r.pause)
+			d.opts.Logger.Info("made again what others removed", "cause", r.cause(), "netns", "host", "owner", subject, "lost", texts(r.lost), "pause", r.pause)
 		}
 		if !many || subject == hostSubject {
 			d.tellRepair(subject, r)
@@ -51,22 +46,33 @@ func (d *Daemon) report(done repairs) {
 		for _, subject := range slices.Sorted(maps.Keys(done)) {
 			lost = append(lost, done[subject].lost...)
 		}
-		d.opts.Events.Node(reasonRepaired, fmt.Sprintf("network of %d pods: %s", len(done), repair{lost: lost}))
+		d.tellNode(cause.NetworkRepaired, fmt.Sprintf("network of %d pods: %s", len(done), repair{lost: lost}))
 	}
 }
 
 func (d *Daemon) tellRepair(subject string, r repair) {
-	reason := reasonRepaired
-	if r.pause > 0 {
-		reason = reasonContested
-	}
 	if subject == hostSubject {
-		d.opts.Events.Node(reason, "network of the node's ENIs: "+r.String())
+		d.tellNode(r.cause(), "network of the node's ENIs: "+r.String())
 		return
 	}
 	if pod, found := d.record(subject); found {
-		d.opts.Events.Pod(pod.PodNamespace, pod.PodName, pod.PodUID, reason, r.String())
+		d.opts.Events.Pod(pod.PodNamespace, pod.PodName, pod.PodUID, string(r.cause()), cause.Mark(r.cause(), r.String()))
 	}
+}
+
+// tellNode shows at the Node what has no name of upstream's: the cause is the Event's reason, too.
+func (d *Daemon) tellNode(why cause.Code, text string) {
+	d.opts.Events.Node(string(why), cause.Mark(why, text))
+}
+
+func (r repair) cause() cause.Code {
+	switch {
+	case r.err != nil:
+		return cause.NetworkNotRepaired
+	case r.pause > 0:
+		return cause.NetworkContested
+	}
+	return cause.NetworkRepaired
 }
 
 // String is the repair as an event tells it. The same loss gives the same text, so that the API server counts it.

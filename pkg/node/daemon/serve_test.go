@@ -189,5 +189,5 @@ func TestProbesAndMetrics(t *testing.T) {
 	expect("/metrics", 200,
 		`terway_resource_pool_idle_count{ipStack="ipv4",type="eniip"} 3`, `terway_kernel_requests_total 7`,
 		`aliyun_openapi_latency_count{api="DescribeVSwitches",error="Throttled"} 1`,
-		`terway_cni_seconds_count{outcome="11",step="all",verb="ADD"} 1`, `terway_resource_pool_problem{reason="BadAccessKey",subject=""} 1`)
+		`terway_cni_seconds_count{outcome="11",step="all",verb="ADD"} 1`, `terway_resource_pool_problem{cause="BadAccessKey",subject=""} 1`)
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/onectl/onectl/pkg/node/cause"
 	"github.com/onectl/onectl/pkg/node/cni"
 )
 
@@ -47,10 +48,12 @@ func (d *Daemon) converse(ctx context.Context, conn *net.UnixConn) {
 	var refusal *cni.Error
 	switch {
 	case errors.As(err, &refusal):
+		d.opts.Logger.Warn("request refused", "verb", request.Verb, "container", request.ContainerID, "cause", refusal.CauseCode(), "err", err)
+		d.opts.Metrics.refusals.WithLabelValues(string(request.Verb), string(refusal.CauseCode())).Inc()
 		d.send(conn, cni.Reply{Version: request.Version, CNIVersion: request.CNIVersion, Error: refusal})
 		return
 	case err != nil:
-		d.opts.Logger.Warn("request not understood", "err", err)
+		d.opts.Logger.Warn("request not understood", "cause", cause.RequestInvalid, "err", err)
 		return
 	}
 	conn.SetReadDeadline(time.Time{})

@@ -154,7 +154,7 @@ func (p *Pool) freeSince(addr netip.Addr, now time.Time) time.Time {
 // it is read again before it is touched again.
 func (p *Pool) applyFailure(o outcome, e *ENI, now time.Time) {
 	kind, step := cloud.KindOf(o.err), o.step.Kind
-	hold := Hold{Reason: reasonFor(step, o.err), Subject: subject(o), Err: o.err, Since: now}
+	hold := Hold{Reason: CauseOfStep(step, o.err), Subject: subject(o), Err: o.err, Since: now}
 	if step == ReadCloud || !certain(step, o.err) && step != ReadVSwitches && step != PrepareENI {
 		p.stock.Stale = true
 		if e != nil {

@@ -6,28 +6,31 @@ import (
 	"fmt"
 
 	"github.com/onectl/onectl/pkg/cloud"
+	"github.com/onectl/onectl/pkg/node/cause"
 )
 
-// Reason is why an address cannot be had, short enough for an Event's reason and a metric's label.
-type Reason string
+// Reason is why an address cannot be had. It is a cause code: the same name in logs, metrics, Events and docs/causes.md.
+type Reason = cause.Code
 
-// The reasons.
+// The reasons, by the pool's own names.
 const (
-	Starting      Reason = "PoolStarting"         // the stock was not read yet
-	Stopped       Reason = "PoolStopped"          // Run has ended
-	Released      Reason = "ReleasedWhileWaiting" // Release was called for the same owner
-	Exhausted     Reason = "VSwitchExhausted"     // no usable vSwitch has a free address
-	Full          Reason = "NodeFull"             // the instance carries no more ENIs and addresses
-	QuotaExceeded Reason = "QuotaExceeded"        // a limit of the account or the instance
-	Forbidden     Reason = "Forbidden"            // RAM refuses an action
-	BadKey        Reason = "BadAccessKey"         // the AccessKey is not accepted
-	Misconfigured Reason = "InvalidConfiguration" // the cloud refuses what the configuration asks for
-	NoIPv6        Reason = "NoIPv6"               // dual stack is asked for and the instance type has none
-	NoPrefix      Reason = "NoPrefix"             // the vSwitch has no whole prefix; single addresses are assigned
-	Throttled     Reason = "Throttled"            // too many calls
-	Unavailable   Reason = "CloudUnavailable"     // the cloud failed, or could not be reached
-	HostFailed    Reason = "ENISetupFailed"       // the ENI is attached but the node cannot use it
-	Busy          Reason = "AddressOnTheWay"      // the cloud is working on it
+	Starting      = cause.PoolStarting
+	Stopped       = cause.PoolStopped
+	Released      = cause.SandboxReleased
+	Exhausted     = cause.VSwitchExhausted
+	Full          = cause.NodeFull
+	QuotaExceeded = cause.QuotaExceeded
+	Forbidden     = cause.PermissionDenied
+	BadKey        = cause.BadAccessKey
+	Misconfigured = cause.InvalidConfiguration
+	NoIPv6        = cause.NoIPv6
+	NoPrefix      = cause.NoPrefix
+	Throttled     = cause.APIThrottled
+	Unavailable   = cause.CloudUnavailable
+	Conflicting   = cause.CloudConflict
+	Refused       = cause.CloudRefused
+	HostFailed    = cause.ENISetupFailed
+	Busy          = cause.AddressOnTheWay
 )
 
 // Error is an allocation that failed. Its text ends with what to do.
@@ -68,10 +71,9 @@ func (e *Error) summary() string {
 		return e.Subject + " carries no IPv6 address"
 	case NoPrefix:
 		return "no whole /28 prefix in vSwitch " + e.Subject
-	case Full:
-		return "the instance carries no more ENIs and addresses" + parenthesis(e.Subject)
 	}
-	return string(e.Reason) + parenthesis(e.Subject)
+	known, _ := cause.Find(e.Reason)
+	return known.Summary + parenthesis(e.Subject)
 }
 
 func parenthesis(subject string) string {
@@ -82,27 +84,10 @@ func parenthesis(subject string) string {
 }
 
 // Hint is what an operator can do about it.
-func (e *Error) Hint() string {
-	if hint, ok := hints[e.Reason]; ok {
-		return hint
-	}
-	return "it is tried again by itself"
-}
+func (e *Error) Hint() string { return e.Reason.Next() }
 
-var hints = map[Reason]string{
-	Starting:      "the daemon is still reading the instance's ENIs; it is tried again by itself",
-	Stopped:       "the daemon is stopping; its successor will answer",
-	Released:      "the sandbox was deleted meanwhile",
-	Exhausted:     "add a vSwitch of this zone to vswitches in eni-config, or free addresses in it",
-	Full:          "move pods to another node, use a larger instance type, or lower the node's max pods",
-	QuotaExceeded: "raise the quota in the Quota Center, or remove ENIs that are not needed",
-	Forbidden:     "allow the action for the add-on's RAM user: onectl ram-user grant --addon terway-eniip",
-	BadKey:        "renew the AccessKey in Secret kube-system/alibaba-addon-secret: onectl ram-user rotate --addon terway-eniip",
-	Misconfigured: "correct ConfigMap kube-system/eni-config and restart the terway-eniip pods",
-	NoIPv6:        "use an instance type with IPv6 addresses, correct the node's annotation of its limits, or set ip_stack to ipv4 in eni-config",
-	NoPrefix:      "single addresses are assigned meanwhile; reserve a CIDR block for prefixes in the vSwitch, or name another vSwitch in eni-config",
-	HostFailed:    "look for the ENI's link on the node (ip link) and at the daemon's log",
-}
+// CauseCode is the reason.
+func (e *Error) CauseCode() cause.Code { return e.Reason }
 
 // ReasonOf is the reason in err's chain, "" when there is none.
 func ReasonOf(err error) Reason {
@@ -113,9 +98,23 @@ func ReasonOf(err error) Reason {
 	return ""
 }
 
-// reasonFor classifies the error of a step.
-func reasonFor(kind StepKind, err error) Reason {
-	switch cloud.KindOf(err) {
+// CauseOfStep is why a step failed.
+func CauseOfStep(kind StepKind, err error) Reason {
+	var e *cloud.Error
+	switch {
+	case errors.As(err, &e) && kind == CreateENI && (e.Kind == cloud.Invalid || e.Kind == cloud.NotFound):
+		return Misconfigured
+	case e != nil:
+		return CauseOf(e.Kind)
+	case (kind == PrepareENI || kind == DetachENI) && !errors.Is(err, context.Canceled):
+		return HostFailed
+	}
+	return Unavailable
+}
+
+// CauseOf is why the cloud did not do what a call asked for.
+func CauseOf(kind cloud.Kind) cause.Code {
+	switch kind {
 	case cloud.NoAddress:
 		return Exhausted
 	case cloud.Quota:
@@ -126,16 +125,12 @@ func reasonFor(kind StepKind, err error) Reason {
 		return BadKey
 	case cloud.Throttled:
 		return Throttled
-	case cloud.Invalid, cloud.NotFound:
-		if kind == CreateENI {
-			return Misconfigured
-		}
+	case cloud.Unavailable:
+		return Unavailable
+	case cloud.Conflict:
+		return Conflicting
 	}
-	var apiError *cloud.Error
-	if (kind == PrepareENI || kind == DetachENI) && !errors.As(err, &apiError) && !errors.Is(err, context.Canceled) {
-		return HostFailed
-	}
-	return Unavailable
+	return Refused
 }
 
 // refused is the RAM action that err says is not allowed, or the operation when the service did not name it.

@@ -9,7 +9,7 @@ import (
 )
 
 // severity orders obstacles: of several, the one that people must remove is told.
-var severity = []Reason{Starting, BadKey, Forbidden, Misconfigured, NoIPv6, QuotaExceeded, Exhausted, HostFailed, Unavailable, Throttled, Full, Busy}
+var severity = []Reason{Starting, BadKey, Forbidden, Misconfigured, NoIPv6, QuotaExceeded, Exhausted, HostFailed, Refused, Unavailable, Conflicting, Throttled, Full, Busy}
 
 // patience is how long an allocation waits for an obstacle to go away. Nobody but people removes a missing right or a
 // wrong setting; a vSwitch, a quota or a full node may get room in a moment, as when a pod is replaced; for the rest a

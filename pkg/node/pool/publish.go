@@ -61,7 +61,7 @@ func (p *Pool) problems() []Problem {
 			all = append(all, Problem{Reason: Exhausted, Subject: v.ID, Message: e.text(), Since: v.LookedAt, RetryAt: v.RetryAt})
 		}
 		if v.Candidate && v.Why != "" {
-			all = append(all, Problem{Reason: Misconfigured, Subject: v.ID, Message: "vSwitch " + v.ID + ": " + v.Why + "; " + hints[Misconfigured], Since: v.LookedAt})
+			all = append(all, Problem{Reason: Misconfigured, Subject: v.ID, Message: "vSwitch " + v.ID + ": " + v.Why + "; " + Misconfigured.Next(), Since: v.LookedAt})
 		}
 	}
 	slices.SortFunc(all, func(a, b Problem) int { return strings.Compare(string(a.Reason)+a.Subject, string(b.Reason)+b.Subject) })

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/onectl/onectl/pkg/cloud"
+	"github.com/onectl/onectl/pkg/node/cause"
 )
 
 // intentLife is how long a creation without a clear answer is waited for. A cloud call that was begun has ended by then,
@@ -165,7 +166,7 @@ func (p *Pool) findLost() {
 		e := p.stock.eni(h.ENI)
 		h.lost = e == nil || !slices.ContainsFunc(e.Addresses, func(a Address) bool { return a.Owner == owner })
 		if h.lost {
-			p.opts.Logger.Warn("a pod holds an address that the cloud no longer shows", "owner", owner, "ip", h.IPv4, "eni", h.ENI)
+			p.opts.Logger.Warn("a pod holds an address that the cloud no longer shows", "cause", cause.AddressVanished, "owner", owner, "ip", h.IPv4, "eni", h.ENI)
 		}
 	}
 }

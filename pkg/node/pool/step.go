@@ -254,7 +254,7 @@ func (p *Pool) log(ctx context.Context, o outcome, took time.Duration) {
 	}
 	switch {
 	case o.err != nil && ctx.Err() == nil:
-		p.opts.Logger.Warn("pool step did not work", append(attrs, "err", o.err)...)
+		p.opts.Logger.Warn("pool step did not work", append(attrs, "cause", CauseOfStep(s.Kind, o.err), "err", o.err)...)
 	case o.err == nil && s.Kind != ReadCloud && s.Kind != ReadVSwitches:
 		p.opts.Logger.Info("pool step done", append(attrs, "count", s.addresses())...)
 	}

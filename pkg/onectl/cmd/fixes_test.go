@@ -7,29 +7,48 @@ import (
 
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
+	"github.com/onectl/onectl/pkg/node/cause"
 	"github.com/onectl/onectl/pkg/onectl/cmd/cmdutil"
 	"github.com/onectl/onectl/pkg/onectl/preflight"
 )
 
 func TestFixesNameCommandsThatExist(t *testing.T) {
 	for _, c := range preflight.Checks() {
-		line, found := strings.CutPrefix(c.Fix, "onectl ")
-		if !found {
-			continue
+		if line, found := strings.CutPrefix(c.Fix, "onectl "); found {
+			line, _, _ = strings.Cut(line, ",") // a remark follows
+			isCommand(t, c.ID, line)
 		}
-		line, _, _ = strings.Cut(line, ",") // a remark follows
-		root := New(&cmdutil.Factory{IOStreams: genericiooptions.NewTestIOStreamsDiscard()})
-		command, rest, err := root.Find(strings.Fields(line))
-		if err == nil && (command == root || command.HasSubCommands() && command.Name() != "preflight") {
-			t.Errorf("%s: fix %q is not a command", c.ID, c.Fix)
-			continue
+	}
+}
+
+func TestCausesNameCommandsThatExist(t *testing.T) {
+	found := 0
+	for _, c := range cause.All() {
+		if _, line, has := strings.Cut(c.Next, "onectl "); has {
+			found++
+			line, _, _ = strings.Cut(line, " for ") // a remark follows
+			isCommand(t, string(c.Code), line)
 		}
-		if err == nil {
-			err = command.ParseFlags(rest)
-		}
-		if err != nil {
-			t.Errorf("%s: fix %q: %v", c.ID, c.Fix, err)
-		}
+	}
+	if found == 0 {
+		t.Error("no cause names a command: the look at the table is broken")
+	}
+}
+
+// isCommand fails the test when line, without "onectl", is no command with flags of its own.
+func isCommand(t *testing.T, whose, line string) {
+	t.Helper()
+	root := New(&cmdutil.Factory{IOStreams: genericiooptions.NewTestIOStreamsDiscard()})
+	command, rest, err := root.Find(strings.Fields(line))
+	if err == nil && (command == root || command.HasSubCommands() && command.Name() != "preflight") {
+		t.Errorf("%s: %q is not a command", whose, line)
+		return
+	}
+	if err == nil {
+		err = command.ParseFlags(rest)
+	}
+	if err != nil {
+		t.Errorf("%s: %q: %v", whose, line, err)
 	}
 }
 

@@ -14,6 +14,8 @@ import (
 	"runtime"
 	"strconv"
 	"syscall"
+
+	"github.com/onectl/onectl/pkg/node/cause"
 )
 
 // Entry is the symbol to give the linker as the program's entry: -ldflags "-E terway_entry".
@@ -75,14 +77,14 @@ const (
 	codeUnavailable = 50
 )
 
-// Unanswered is the error for a daemon that is not there. The runtime tries again later; kubelet repeats a DEL until it
+// Unanswered is the error for a daemon that is not there, with its cause in front as package cause marks it. The runtime tries again later; kubelet repeats a DEL until it
 // succeeds, so nothing leaks while the daemon is down.
-func Unanswered(command, socket, cause string) (code uint, text string) {
+func Unanswered(command, socket, why string) (code uint, text string) {
 	code = codeTryLater
 	if command == "STATUS" {
 		code = codeUnavailable
 	}
-	return code, "no answer from terwayd on " + socket + ": " + cause + "; look at this node's terway-eniip pod: " +
+	return code, "[" + string(cause.DaemonUnreachable) + "] no answer from terwayd on " + socket + ": " + why + "; look at this node's terway-eniip pod: " +
 		"kubectl -n kube-system get pods -l app=terway-eniip -o wide, then kubectl -n kube-system logs POD"
 }
 

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/onectl/onectl/pkg/cloud"
+	"github.com/onectl/onectl/pkg/node/cause"
 	"github.com/onectl/onectl/pkg/node/pool"
 )
 
@@ -43,7 +44,7 @@ func (c *Cloud) current(op string) (api API, changed bool, err error) {
 	if err != nil {
 		if c.missing != err.Error() {
 			c.missing = err.Error()
-			c.logger.Warn("no usable AccessKey", "err", err)
+			c.logger.Warn("no usable AccessKey", "cause", cause.BadAccessKey, "err", err)
 		}
 		return nil, false, &cloud.Error{Op: op, Message: err.Error(), Kind: cloud.BadKey, Err: err}
 	}

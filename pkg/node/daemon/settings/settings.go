@@ -13,16 +13,17 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/onectl/onectl/pkg/node/cause"
 	"github.com/onectl/onectl/pkg/node/conf"
 )
 
 // Label of a Node is the name of a ConfigMap in kube-system whose eni_conf is merged over that of eni-config.
 const Label = "terway-config"
 
-// Reason of the Event about a configuration that cannot be used, and of that about values that wait for a restart.
+// Causes of the Event about a configuration that cannot be used, and of that about values that wait for a restart.
 const (
-	Refused      = "ConfigurationRefused"
-	NeedsRestart = "ConfigurationNeedsRestart"
+	Refused      = cause.ConfigurationRefused
+	NeedsRestart = cause.ConfigurationNeedsRestart
 )
 
 // Settings is a configuration that can be used.
@@ -44,7 +45,7 @@ type Sources struct {
 	Dir      string                                      // where eni-config is mounted
 	Override func(ctx context.Context) (Override, error) // fails when the API server does not answer; nil: there is none
 	Good     string                                      // path of the file that keeps the last good configuration
-	Event    func(reason, message string)                // shown at the Node
+	Event    func(why cause.Code, message string)        // shown at the Node
 	Logger   *slog.Logger
 }
 
@@ -128,7 +129,7 @@ func (r *Reader) read(ctx context.Context, askNode bool) error {
 	if askNode && r.sources.Override != nil {
 		now, err := r.sources.Override(ctx)
 		if err != nil {
-			r.sources.Logger.Warn("the Node's label is not read; its configuration stays as it was", "label", Label, "err", err)
+			r.sources.Logger.Warn("the Node's label is not read; its configuration stays as it was", "cause", cause.APIServerUnavailable, "label", Label, "err", err)
 		} else {
 			r.override = now
 		}
@@ -148,7 +149,7 @@ func (r *Reader) judge(t texts) (Settings, error) {
 		return Settings{}, advise(err, t.override)
 	}
 	for _, w := range warnings {
-		r.sources.Logger.Warn("configuration", "key", w.Path, "effect", w.Text)
+		r.sources.Logger.Warn("configuration", "cause", cause.ConfigurationIgnored, "key", w.Path, "effect", w.Text)
 	}
 	r.complaint = ""
 	r.state.Store(&State{Source: t.source(), Texts: t.named()})
@@ -190,6 +191,6 @@ func (r *Reader) refuse(err error, instead string) {
 	}
 	r.complaint = err.Error()
 	r.state.Store(&State{Source: instead, Refused: err.Error(), Since: time.Now(), Texts: r.texts.named()})
-	r.sources.Logger.Error("the configuration cannot be used", "instead", instead, "err", err)
+	r.sources.Logger.Error("the configuration cannot be used", "cause", Refused, "instead", instead, "err", err)
 	r.sources.Event(Refused, err.Error()+"\nuntil then the node works by "+instead)
 }

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/onectl/onectl/pkg/node/cause"
 )
 
 // source is a daemon's surroundings: the mounted ConfigMap, the API server and the state folder.
@@ -37,7 +39,7 @@ func (s *source) reader() *Reader {
 	return New(Sources{
 		Dir: s.dir, Good: filepath.Join(s.dir, "good.json"), Logger: slog.New(slog.DiscardHandler),
 		Override: func(context.Context) (Override, error) { return s.override, s.down },
-		Event:    func(reason, message string) { s.events = append(s.events, reason+": "+message) },
+		Event:    func(why cause.Code, message string) { s.events = append(s.events, string(why)+": "+message) },
 	})
 }
 
@@ -99,7 +101,7 @@ func TestABadChangeKeepsTheLastGoodConfigurationAndSaysSoOnce(t *testing.T) {
 					t.Error("taken up")
 				}
 			}
-			if len(s.events) != 1 || !strings.HasPrefix(s.events[0], Refused) || !strings.Contains(s.events[0], "the last configuration") {
+			if len(s.events) != 1 || !strings.HasPrefix(s.events[0], string(Refused)) || !strings.Contains(s.events[0], "the last configuration") {
 				t.Errorf("events: %q", s.events)
 			}
 			if _, found := s.started(); found.ENI.MaxPoolSize != 9 {
