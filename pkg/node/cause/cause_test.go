@@ -57,6 +57,7 @@ Every reason for which something on a node is refused or wrong has a code. The c
 |---|---|
 | log of the daemon | key ` + "`cause`" + ` |
 | metrics | label ` + "`cause`" + `: ` + "`terway_refusals_total`, `terway_resource_pool_problem`" + ` |
+| conditions of the Node | the reason, or in front of the message |
 | Events at Pod and Node | in front of the message: ` + "`[VSwitchExhausted] …`" + ` |
 | errors that the container runtime gets, so kubelet's Event ` + "`FailedCreatePodSandBox`" + ` | the same |
 

@@ -1,6 +1,6 @@
 // Package kube is what the node daemon asks of the API server, which is little: to show events at pods and at its own
-// node, its own node's annotations, and the ConfigMap that its node's label names. It watches nothing, so its cost does not grow with the cluster. It is the node
-// daemon's only importer of client-go.
+// node, conditions and annotations of its own node, and the ConfigMap that its node's label names. Its cost does not grow
+// with the cluster. It is the node daemon's only importer of client-go.
 //
 // Nothing a pod waits for goes through here. Events are queued, counted together and written by another goroutine; while
 // the API server is out of reach the queue fills, and what no longer fits is dropped.
@@ -37,6 +37,7 @@ type Client struct {
 	rest     *rest.RESTClient
 	events   record.EventBroadcaster
 	recorder record.EventRecorder
+	shown    map[string]corev1.NodeCondition // conditions at the Node, by type; nil: not read yet
 }
 
 // InCluster makes a client from the pod's service account. It does not call the API server.

@@ -16,8 +16,9 @@ import (
 
 // apiServer answers like one, and shows what it was sent.
 type apiServer struct {
-	events chan corev1.Event
-	counts chan string // paths of patches
+	events  chan corev1.Event
+	counts  chan string // paths of patches of events
+	patches chan string // of a Node's status: path, content type and body
 }
 
 func (a apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -25,7 +26,8 @@ func (a apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	switch {
 	case r.Method == http.MethodGet && r.URL.Path == "/api/v1/nodes/node-1":
-		io.WriteString(w, `{"kind":"Node","apiVersion":"v1","metadata":{"name":"node-1","annotations":{"a":"b"},"labels":{"terway-config":"small","other":"absent","empty":"blank"}}}`)
+		io.WriteString(w, `{"kind":"Node","apiVersion":"v1","metadata":{"name":"node-1","annotations":{"a":"b"},"labels":{"terway-config":"small","other":"absent","empty":"blank"}},`+
+			`"status":{"conditions":[{"type":"Ready","status":"True"},{"type":"SufficientIP","status":"False","lastTransitionTime":"2026-01-02T03:04:05Z"}]}}`)
 	case r.Method == http.MethodGet && r.URL.Path == "/api/v1/namespaces/kube-system/configmaps/small":
 		io.WriteString(w, `{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"small"},"data":{"eni_conf":"{}"}}`)
 	case r.Method == http.MethodGet && r.URL.Path == "/api/v1/namespaces/kube-system/configmaps/blank":
@@ -41,6 +43,9 @@ func (a apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		a.events <- event
 		w.Write(body)
+	case r.Method == http.MethodPatch && r.URL.Path == "/api/v1/nodes/node-1/status":
+		a.patches <- r.URL.Path + " " + r.Header.Get("Content-Type") + " " + string(body)
+		io.WriteString(w, `{"kind":"Node","apiVersion":"v1"}`)
 	case r.Method == http.MethodPatch:
 		a.counts <- r.URL.Path
 		w.Write([]byte(`{"kind":"Event","apiVersion":"v1"}`))
@@ -51,7 +56,7 @@ func (a apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func serve(t *testing.T) (*Client, apiServer) {
 	t.Helper()
-	server := apiServer{events: make(chan corev1.Event, 10), counts: make(chan string, 10)}
+	server := apiServer{events: make(chan corev1.Event, 10), counts: make(chan string, 10), patches: make(chan string, 10)}
 	http := httptest.NewServer(server)
 	t.Cleanup(http.Close)
 	client, err := New(&rest.Config{Host: http.URL}, "node-1", slog.New(slog.DiscardHandler))
