@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/onectl/onectl/pkg/cloud"
@@ -43,6 +44,7 @@ type node struct {
 	lines     *lastlog.Writer
 	started   time.Time
 	calls     daemon.Calls
+	client    atomic.Pointer[openapi.Client] // of the AccessKey in use; nil: none yet
 	shown     *daemon.Inspection
 	waits     waits
 }
@@ -191,11 +193,17 @@ func (n *node) cloud(region string) *credential.Cloud {
 	source := n.keys()
 	limits := n.config.ENI.RateLimit // of the start: connect runs beside what follows the configuration
 	connect := func(key cloud.AccessKey) (credential.API, error) {
-		return openapi.New(openapi.Options{
+		client, err := openapi.New(openapi.Options{
 			Key: key, Region: region, Endpoint: n.endpoint, Network: "vpc", PerMinute: limits,
 			UserAgent: "terwayd/" + version.Get().Version, Observe: n.called,
 		})
+		if err != nil {
+			return nil, err
+		}
+		n.client.Store(client)
+		return client, nil
 	}
+	n.metrics.ShowBudget(n.budgets)
 	return credential.NewCloud(source.Key, connect, n.logger)
 }
 
@@ -204,9 +212,10 @@ func (n *node) keys() credential.Source {
 	return credential.Source{SecretDir: n.secretDir, ENIConf: filepath.Join(n.configDir, "eni_conf")}
 }
 
-// observeStep shows failed steps of the pool at the Node. What a stop cut short is no failure.
+// observeStep measures the steps of the pool, and shows failed ones at the Node. What a stop cut short is no failure.
 func (n *node) observeStep(ctx context.Context) func(pool.Step, time.Duration, error) {
-	return func(step pool.Step, _ time.Duration, err error) {
+	return func(step pool.Step, took time.Duration, err error) {
+		n.metrics.Step(step, took, err)
 		if err != nil && ctx.Err() == nil {
 			n.events.Node(string(step.Kind)+"Failed", cause.Mark(pool.CauseOfStep(step.Kind, err), err.Error()))
 		}

@@ -8,6 +8,18 @@ import (
 	"github.com/onectl/onectl/pkg/node/pool"
 )
 
+// budgets is what is left of the calls of the AccessKey in use.
+func (n *node) budgets() (all []daemon.CallBudget) {
+	client := n.client.Load()
+	if client == nil {
+		return nil
+	}
+	for _, b := range client.Budgets() {
+		all = append(all, daemon.CallBudget(b))
+	}
+	return all
+}
+
 // reportNode keeps the Node's conditions and annotations, until ctx ends, when there is an API server.
 func (n *node) reportNode(ctx context.Context, stock *pool.Pool) {
 	if n.apiServer == nil {

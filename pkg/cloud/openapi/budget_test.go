@@ -75,3 +75,21 @@ func TestAGivenBudgetComesBeforeTheBuiltInOne(t *testing.T) {
 		t.Errorf("not given: burst %d, want the built-in %d", l.Burst(), perMinute["DetachNetworkInterface"])
 	}
 }
+
+func TestBudgetsTellWhatIsLeft(t *testing.T) {
+	t.Parallel()
+	b := newBudget(map[string]int{"AttachNetworkInterface": 2, "DescribeVSwitches": 60})
+	if got := b.all(); len(got) != 0 {
+		t.Errorf("before any call: %+v", got)
+	}
+	for range 2 {
+		if err := b.wait(t.Context(), "AttachNetworkInterface"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.report("DescribeVSwitches", cloud.Throttled)
+	got := b.all()
+	if len(got) != 2 || got[0].API != "AttachNetworkInterface" || got[0].Remaining >= 1 || got[0].Level != 1 || got[1].Level != 0.5 {
+		t.Errorf("got %+v; want AttachNetworkInterface spent, DescribeVSwitches at half", got)
+	}
+}

@@ -1,6 +1,8 @@
 package daemon
 
 import (
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/onectl/onectl/pkg/node/pool"
@@ -9,6 +11,7 @@ import (
 // poolCollector shows a pool's status as gauges.
 type poolCollector struct {
 	status func() pool.Status
+	trend  *trend
 }
 
 // gauge is one number of the status.
@@ -27,6 +30,7 @@ func gauges() []gauge {
 		{"terway_resource_pool_capacity_count", "Addresses the instance can carry for pods.", func(s pool.Status) int { return s.Capacity }},
 		{"terway_resource_pool_vanished_count", "Addresses that pods hold and the cloud no longer shows.", func(s pool.Status) int { return len(s.Vanished) }},
 		{"terway_eni_count", "ENIs for pods on the node.", func(s pool.Status) int { return len(s.ENIs) }},
+		{"terway_eni_slots_count", "ENIs for pods that the node may have.", func(s pool.Status) int { return s.MaxENIs }},
 	}
 }
 
@@ -35,6 +39,10 @@ const (
 	problemHelp = "1 for each thing that keeps the pool from doing what it wants."
 	freeName    = "terway_vswitch_free_count"
 	freeHelp    = "Free addresses of a vSwitch as last read."
+	retryName   = "terway_vswitch_retry_seconds"
+	retryHelp   = "Seconds until a vSwitch without addresses is tried again; 0 for one that has some."
+	emptyName   = "terway_exhaustion_seconds"
+	emptyHelp   = "Seconds until no address is left at the rate of the last half hour, of the node (its instance carries no more) and of its vSwitches (all nodes use them); +Inf without growth."
 )
 
 // Describe says nothing: what is collected depends on the pool's vSwitches and problems.
@@ -52,7 +60,19 @@ func (c poolCollector) Collect(out chan<- prometheus.Metric) {
 	}
 	for _, v := range now.VSwitches {
 		out <- prometheus.MustNewConstMetric(prometheus.NewDesc(freeName, freeHelp, []string{"vswitch", "zone"}, nil), prometheus.GaugeValue, float64(v.Free), v.ID, v.ZoneID)
+		out <- prometheus.MustNewConstMetric(prometheus.NewDesc(retryName, retryHelp, []string{"vswitch"}, nil), prometheus.GaugeValue, retryIn(v), v.ID)
 	}
+	for resource, count := range left(now) {
+		until := c.trend.untilEmpty(resource, level{time.Now(), count})
+		out <- prometheus.MustNewConstMetric(prometheus.NewDesc(emptyName, emptyHelp, []string{"resource"}, nil), prometheus.GaugeValue, seconds(until), resource)
+	}
+}
+
+func retryIn(v pool.VSwitchStatus) float64 {
+	if !v.Exhausted {
+		return 0
+	}
+	return max(0, time.Until(v.RetryAt).Seconds())
 }
 
 // reasons is the problems, each pair of reason and subject once.

@@ -10,7 +10,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"github.com/onectl/onectl/pkg/cloud"
 	"github.com/onectl/onectl/pkg/node/cni"
 	"github.com/onectl/onectl/pkg/node/pool"
 )
@@ -21,6 +20,9 @@ type Metrics struct {
 	registry *prometheus.Registry
 	requests *prometheus.HistogramVec
 	calls    *prometheus.HistogramVec
+	outcomes *prometheus.CounterVec // of calls
+	steps    *prometheus.HistogramVec
+	backoffs *prometheus.CounterVec
 	refusals *prometheus.CounterVec
 	repairs  *prometheus.CounterVec
 }
@@ -39,6 +41,19 @@ func NewMetrics() *Metrics {
 			Help:    "Time of a cloud API request in milliseconds. error is the kind of the error, empty without one.",
 			Buckets: []float64{5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 30000},
 		}, []string{"api", "error"}),
+		outcomes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "terway_cloud_api_calls_total",
+			Help: "Cloud API requests by action and by the cause why they failed, empty when they did not.",
+		}, []string{"api", "cause"}),
+		steps: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "terway_pool_step_seconds",
+			Help:    "Time of a step of the pool (create, attach, prepare, assign, ...), by the cause why it failed, empty when it did not.",
+			Buckets: []float64{.1, .25, .5, 1, 2, 3, 5, 10, 20, 30, 60, 120},
+		}, []string{"step", "cause"}),
+		backoffs: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "terway_vswitch_backoffs_total",
+			Help: "Times that the cloud had no address in a vSwitch, after which it is left alone for a while.",
+		}, []string{"vswitch"}),
 		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "terway_refusals_total",
 			Help: "CNI requests that were refused, by verb and cause (docs/causes.md).",
@@ -48,7 +63,8 @@ func NewMetrics() *Metrics {
 			Help: "Things of ours that somebody removed or changed and that were made again, by kind, and by the network namespace they were removed from.",
 		}, []string{"netns", "kind"}),
 	}
-	m.registry.MustRegister(m.requests, m.refusals, m.calls, m.repairs, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.registry.MustRegister(m.requests, m.refusals, m.calls, m.outcomes, m.steps, m.backoffs, m.repairs,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
@@ -57,17 +73,10 @@ func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
 }
 
-// CloudCall notes one request to the cloud; it has the form of openapi.Options.Observe.
-func (m *Metrics) CloudCall(op string, took time.Duration, err error) {
-	kind := ""
-	if err != nil {
-		kind = cloud.KindOf(err).String()
-	}
-	m.calls.WithLabelValues(op, kind).Observe(float64(took) / float64(time.Millisecond))
-}
-
 // ShowPool adds the pool's gauges, read when somebody asks.
-func (m *Metrics) ShowPool(status func() pool.Status) { m.registry.MustRegister(poolCollector{status}) }
+func (m *Metrics) ShowPool(status func() pool.Status) {
+	m.registry.MustRegister(poolCollector{status, &trend{}})
+}
 
 // CountKernel adds the number of requests sent to the kernel.
 func (m *Metrics) CountKernel(requests func() uint64) {

@@ -9,7 +9,7 @@ import (
 func (p *Pool) publish() {
 	s := p.stock
 	st := Status{
-		Ready: s.Read, Capacity: p.marks.Capacity, Idle: s.idle(), Coming: s.coming(),
+		Ready: s.Read, Capacity: p.marks.Capacity, MaxENIs: p.marks.MaxENIs, Idle: s.idle(), Coming: s.coming(),
 		Waiting: len(p.waiters), SyncedAt: s.ReadAt,
 	}
 	now := p.opts.Clock.Now()

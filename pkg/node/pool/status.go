@@ -10,6 +10,7 @@ import (
 type Status struct {
 	Ready     bool // the stock has been read from the cloud
 	Capacity  int  // addresses the instance can carry for pods
+	MaxENIs   int  // ENIs for pods that the node may have
 	Total     int  // addresses on our ENIs: used and idle
 	Used      int
 	Idle      int // may be granted now; Cooling included
