@@ -10,8 +10,8 @@ import (
 
 // poolCollector shows a pool's status as gauges.
 type poolCollector struct {
-	status func() pool.Status
-	trend  *trend
+	status  func() pool.Status
+	decline *decline
 }
 
 // gauge is one number of the status.
@@ -62,8 +62,8 @@ func (c poolCollector) Collect(out chan<- prometheus.Metric) {
 		out <- prometheus.MustNewConstMetric(prometheus.NewDesc(freeName, freeHelp, []string{"vswitch", "zone"}, nil), prometheus.GaugeValue, float64(v.Free), v.ID, v.ZoneID)
 		out <- prometheus.MustNewConstMetric(prometheus.NewDesc(retryName, retryHelp, []string{"vswitch"}, nil), prometheus.GaugeValue, retryIn(v), v.ID)
 	}
-	for resource, count := range left(now) {
-		until := c.trend.untilEmpty(resource, level{time.Now(), count})
+	for resource, count := range leftOver(now) {
+		until := c.decline.untilEmpty(resource, level{time.Now(), count})
 		out <- prometheus.MustNewConstMetric(prometheus.NewDesc(emptyName, emptyHelp, []string{"resource"}, nil), prometheus.GaugeValue, seconds(until), resource)
 	}
 }

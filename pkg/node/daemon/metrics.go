@@ -75,7 +75,7 @@ func (m *Metrics) Handler() http.Handler {
 
 // ShowPool adds the pool's gauges, read when somebody asks.
 func (m *Metrics) ShowPool(status func() pool.Status) {
-	m.registry.MustRegister(poolCollector{status, &trend{}})
+	m.registry.MustRegister(poolCollector{status, &decline{}})
 }
 
 // CountKernel adds the number of requests sent to the kernel.

@@ -63,8 +63,8 @@ func TestUntilEmptyIsExactOnALine(t *testing.T) {
 	})
 }
 
-func TestATrendForgetsWhatIsLongAgo(t *testing.T) {
-	var tr trend
+func TestADeclineForgetsWhatIsLongAgo(t *testing.T) {
+	var tr decline
 	for i := range 60 { // an hour of growth, then calm
 		tr.untilEmpty("node", level{noon.Add(time.Duration(i) * time.Minute), 200 - i})
 	}
@@ -78,7 +78,7 @@ func TestATrendForgetsWhatIsLongAgo(t *testing.T) {
 	for i := range 5000 { // two Prometheis, and one that asks all the time
 		tr.untilEmpty("node", level{noon.Add(100*time.Minute + time.Duration(i)*time.Second), 140})
 	}
-	if n := len(tr.levels["node"]); n > int(2*trendWindow/trendGap) {
+	if n := len(tr.levels["node"]); n > int(2*declineWindow/declineGap) {
 		t.Errorf("%d levels are kept", n)
 	}
 }
@@ -86,11 +86,11 @@ func TestATrendForgetsWhatIsLongAgo(t *testing.T) {
 func TestLeftCountsTheNodeAndItsVSwitches(t *testing.T) {
 	s := pool.Status{Ready: true, Capacity: 30, Used: 12, VSwitches: []pool.VSwitchStatus{
 		{ID: "vsw-a", Free: 5}, {ID: "vsw-b", Free: 7}, {ID: "vsw-c", Free: 100, Why: "another zone"}}}
-	if diff := cmp.Diff(map[string]int{"node": 18, "vswitch": 12}, left(s)); diff != "" {
+	if diff := cmp.Diff(map[string]int{"node": 18, "vswitch": 12}, leftOver(s)); diff != "" {
 		t.Error(diff)
 	}
 	s.Ready = false
-	if got := left(s); len(got) != 0 {
+	if got := leftOver(s); len(got) != 0 {
 		t.Errorf("before the first reading: %v", got)
 	}
 }

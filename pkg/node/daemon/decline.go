@@ -8,10 +8,10 @@ import (
 	"github.com/onectl/onectl/pkg/node/pool"
 )
 
-// How a trend looks back: growth within the window counts, and what is looked at more often than the gap is one look.
+// How a decline is looked back: growth within the window counts, and what is looked at more often than the gap is one look.
 const (
-	trendWindow = 30 * time.Minute
-	trendGap    = 10 * time.Second
+	declineWindow = 30 * time.Minute
+	declineGap    = 10 * time.Second
 )
 
 // level is how much was left at a time.
@@ -59,24 +59,24 @@ func seconds(d time.Duration) float64 {
 	return d.Seconds()
 }
 
-// trend remembers levels of the last while. The zero value is ready for use.
-type trend struct {
+// decline remembers levels of the last while. The zero value is ready for use.
+type decline struct {
 	mu     sync.Mutex
 	levels map[string][]level
 }
 
 // untilEmpty notes how much is left of a resource now, and returns when it runs out. A look soon after another takes its place.
-func (t *trend) untilEmpty(resource string, now level) time.Duration {
+func (t *decline) untilEmpty(resource string, now level) time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.levels == nil {
 		t.levels = map[string][]level{}
 	}
 	all := t.levels[resource]
-	for len(all) > 0 && now.at.Sub(all[0].at) > trendWindow {
+	for len(all) > 0 && now.at.Sub(all[0].at) > declineWindow {
 		all = all[1:]
 	}
-	if n := len(all); n > 1 && now.at.Sub(all[n-2].at) < trendGap {
+	if n := len(all); n > 1 && now.at.Sub(all[n-2].at) < declineGap {
 		all = all[:n-1]
 	}
 	all = append(all, now)
@@ -84,9 +84,9 @@ func (t *trend) untilEmpty(resource string, now level) time.Duration {
 	return untilEmpty(all)
 }
 
-// left is what is left for pods to come: of the node, and in the vSwitches that its ENIs may be in, which other nodes use, too.
+// leftOver is what is left for pods to come: of the node, and in the vSwitches that its ENIs may be in, which other nodes use, too.
 // The vSwitches' count is not known before they were read.
-func left(s pool.Status) map[string]int {
+func leftOver(s pool.Status) map[string]int {
 	counts := map[string]int{"node": s.Capacity - s.Used}
 	if !s.Ready {
 		return map[string]int{}
