@@ -5,6 +5,8 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+
+	"github.com/onectl/onectl/pkg/node/cause"
 )
 
 // forwarding6 is where the kernel says whether it forwards IPv6. Routes of pods cannot be made through netlink so that they
@@ -24,6 +26,6 @@ func (n *node) adviseForwarding() {
 	if errors.Is(err, fs.ErrNotExist) {
 		advice = "ip_stack is dual and this node's kernel has no IPv6; boot it with IPv6, or set ip_stack to ipv4 in eni-config"
 	}
-	n.logger.Warn(advice)
-	n.events.Node("IPv6ForwardingOff", advice)
+	n.logger.Warn(advice, "cause", cause.IPv6ForwardingOff)
+	n.tell(cause.IPv6ForwardingOff, advice)
 }

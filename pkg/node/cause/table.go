@@ -41,6 +41,7 @@ const (
 	ConfigurationNeedsRestart Code = "ConfigurationNeedsRestart"
 	ConfigurationIgnored      Code = "ConfigurationIgnored"
 	LedgerDamaged             Code = "LedgerDamaged"
+	IPv6ForwardingOff         Code = "IPv6ForwardingOff"
 	SlotsDamaged              Code = "SlotsDamaged"
 	LedgerRecovered           Code = "LedgerRecovered"
 	InstanceTypeUnknown       Code = "InstanceTypeUnknown"
@@ -124,6 +125,8 @@ var table = []Cause{
 		"restart the daemons, pods keep their network meanwhile: kubectl -n kube-system delete pod -l app=terway-eniip"},
 	{ConfigurationIgnored, Warning, "a part of the configuration has no effect", "remove the key, or read why in the daemon's log"},
 	{LedgerDamaged, Warning, "the ledger was damaged; a new one is made from the kernel", "look at the node's disk"},
+	{IPv6ForwardingOff, Critical, "dual stack is asked for, and the node does not forward IPv6",
+		"switch it on (sysctl -w net.ipv6.conf.all.forwarding=1), boot with IPv6, or set ip_stack to ipv4 in eni-config"},
 	{SlotsDamaged, Warning, "the file of ENI slots was damaged; they are taken from the kernel's rules", "look at the node's disk"},
 	{LedgerRecovered, Warning, "the ledger did not know running sandboxes; their records are made again from the kernel",
 		"look at the node's disk, and at who removed /var/lib/cni/terway"},
