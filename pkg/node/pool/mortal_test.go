@@ -50,6 +50,7 @@ func through[T any](m *mortal, effect func() (T, error)) (result T, err error) {
 		return result, errKilled
 	}
 	got, err := effect()
+	m.w.cloud.set(func() {}) // the answer has been read before a late effect writes it once more
 	if !m.passes() {
 		return result, errKilled
 	}
