@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/http"
 	"path/filepath"
 	"sync/atomic"
 	"time"
@@ -62,6 +60,7 @@ func (n *node) serve(ctx context.Context) error {
 		return err
 	}
 	defer stop()
+	defer n.serveMetrics()()
 	defer n.serveInspection(ctx)()
 	book, err := n.openLedger(filepath.Join(n.stateDir, "ledger.db"))
 	if err != nil {
@@ -78,26 +77,6 @@ func (n *node) serve(ctx context.Context) error {
 	}
 	defer k.Close()
 	return n.assemble(ctx, book, k)
-}
-
-// serveHealth answers probes and metrics. Nothing there is for other machines.
-func (n *node) serveHealth() (stop func(), err error) {
-	if n.listen == "" {
-		return func() {}, nil
-	}
-	listener, err := net.Listen("tcp", n.listen)
-	if err != nil {
-		return nil, fmt.Errorf("--listen %s: %w; stop what uses the port, or choose another", n.listen, err)
-	}
-	server := &http.Server{Handler: n.health.Handler(n.metrics), ReadHeaderTimeout: 5 * time.Second}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			n.logger.Error("probes are not answered any more", "err", err)
-		}
-	}()
-	return func() { server.Close(); <-done }, nil
 }
 
 // openAPIServer prepares events and the node's annotation. It does not call the API server.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,20 +20,21 @@ import (
 
 // options are the flags of `terwayd run`, and what comes from the environment.
 type options struct {
-	configDir  string
-	secretDir  string
-	stateDir   string
-	socket     string
-	cniConfDir string
-	hostBinDir string
-	listen     string
-	inspect    string // socket; "": beside the other one
-	metadata   string
-	logLevel   string
-	standalone bool
-	runtime    string // endpoint of the container runtime
-	node       string // NODE_NAME
-	endpoint   string // ONECTL_CLOUD_ENDPOINT
+	configDir     string
+	secretDir     string
+	stateDir      string
+	socket        string
+	cniConfDir    string
+	hostBinDir    string
+	listen        string
+	inspect       string // socket; "": beside the other one
+	metadata      string
+	logLevel      string
+	standalone    bool
+	runtime       string // endpoint of the container runtime
+	node          string // NODE_NAME
+	endpoint      string // ONECTL_CLOUD_ENDPOINT
+	metricsListen string
 }
 
 func runCommand() *cobra.Command {
@@ -41,10 +43,12 @@ func runCommand() *cobra.Command {
 		Use:   "run",
 		Short: "Serve this node's pods until told to stop",
 		Long: "Serve this node's pods until told to stop.\n\n" +
-			"Environment: NODE_NAME is this node's name; ONECTL_CLOUD_ENDPOINT is where the cloud API is when it is not the real one.",
+			"Environment: NODE_NAME is this node's name; ONECTL_CLOUD_ENDPOINT is where the cloud API is when it is not the real one; " +
+			"TERWAY_METRICS_LISTEN stands in for --metrics-listen.",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			o.node, o.endpoint = os.Getenv("NODE_NAME"), os.Getenv("ONECTL_CLOUD_ENDPOINT")
+			o.metricsListen = cmp.Or(o.metricsListen, os.Getenv("TERWAY_METRICS_LISTEN"))
 			return o.run(c.Context())
 		},
 	}
@@ -56,6 +60,7 @@ func runCommand() *cobra.Command {
 	f.StringVar(&o.cniConfDir, "cni-conf-dir", "/host/etc/cni/net.d", "the container runtime's configuration folder; empty: write none")
 	f.StringVar(&o.hostBinDir, "host-bin-dir", "", "the node's CNI plugin folder; when it has portmap, hostPorts work (empty: do not look)")
 	f.StringVar(&o.listen, "listen", "127.0.0.1:10298", "address of /healthz, /readyz and /metrics; empty: none")
+	f.StringVar(&o.metricsListen, "metrics-listen", "", "another address, of /metrics alone, for Prometheus; empty: none")
 	f.StringVar(&o.inspect, "inspect-socket", "", "unix socket for terwayd status, pods, explain and the like (empty: "+inspect.SocketName+" beside --socket)")
 	f.StringVar(&o.metadata, "metadata", "", "base URL of the instance metadata service (empty: http://100.100.100.200)")
 	f.StringVar(&o.runtime, "runtime-endpoint", "", "the container runtime's socket (CRI v1), as kubelet has it; it is asked for its sandboxes before anything is taken for garbage (empty: do not ask)")
