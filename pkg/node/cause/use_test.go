@@ -19,7 +19,7 @@ func TestEveryCodeIsEmitted(t *testing.T) {
 	for _, file := range parsed(t, ".") {
 		ast.Inspect(file, func(n ast.Node) bool {
 			spec, ok := n.(*ast.ValueSpec)
-			if name, isCode := spec2type(spec, ok); isCode {
+			if name, isCode := codeConstant(spec, ok); isCode {
 				text, _ := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
 				declared[name] = Code(text)
 			}
@@ -118,7 +118,7 @@ func literal(x ast.Expr) bool {
 	return ok
 }
 
-func spec2type(spec *ast.ValueSpec, ok bool) (name string, isCode bool) {
+func codeConstant(spec *ast.ValueSpec, ok bool) (name string, isCode bool) {
 	if !ok || len(spec.Values) != 1 || len(spec.Names) != 1 {
 		return "", false
 	}
