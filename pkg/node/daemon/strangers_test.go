@@ -22,8 +22,10 @@ func TestSweepTakesDownENIsThatThePoolDoesNotKnow(t *testing.T) {
 		return slices.Contains(b.script.taken(), "kernel.RemoveENI eni-1")
 	}
 	status("eni-1")
-	if took() || took() {
-		t.Fatal("an ENI that the pool has was taken down")
+	for range 2 {
+		if took() {
+			t.Fatal("an ENI that the pool has was taken down")
+		}
 	}
 	status()
 	if took() {
@@ -35,8 +37,10 @@ func TestSweepTakesDownENIsThatThePoolDoesNotKnow(t *testing.T) {
 	}
 	status()
 	b.pool.status.Ready = false
-	if took() || took() {
-		t.Error("taken down before the pool has read the cloud")
+	for range 2 {
+		if took() {
+			t.Error("taken down before the pool has read the cloud")
+		}
 	}
 	status()
 	if took() || !took() {
