@@ -137,6 +137,7 @@ func (p *Pool) free(owner string, now time.Time) {
 		for i := range e.Addresses {
 			if e.Addresses[i].Owner == owner {
 				e.Addresses[i].Owner, e.Addresses[i].FreeSince = "", now
+				e.Ready = e.Ready && !p.marks.Whole
 			}
 		}
 		p.pair(e, now)

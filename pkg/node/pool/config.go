@@ -42,6 +42,10 @@ type Config struct {
 	PrefixCount int  // ipv4_prefix_count: as many addresses as so many prefixes have are kept, used and idle; 0: as MinIdle says
 	DualStack   bool // ip_stack dual: an address is granted with an IPv6 address, or not at all
 
+	// Whole gives each pod an ENI of its own: an ENI has one address to grant, its primary one, and is set up by Host again
+	// when its pod has gone, since its link was away.
+	Whole bool
+
 	VSwitchPolicy VSwitchPolicy // random, upstream's default
 	ENIPolicy     ENIPolicy     // most_ips
 
@@ -105,6 +109,7 @@ type Marks struct {
 	Prefixes         bool
 	PrefixCount      int
 	Dual             bool
+	Whole            bool
 	VSwitchPolicy    VSwitchPolicy
 	ENIPolicy        ENIPolicy
 
@@ -144,8 +149,11 @@ func (c Config) marks(limits cloud.InstanceType) Marks {
 	if c.MaxENIs > 0 {
 		enis = min(enis, c.MaxENIs)
 	}
+	if c.Whole {
+		limits.IPv4PerENI = 1
+	}
 	perENI, places := limits.IPv4PerENI, limits.IPv4PerENI
-	prefixes := c.Prefixes && !c.DualStack
+	prefixes := c.Prefixes && !c.DualStack && !c.Whole
 	switch {
 	case c.DualStack:
 		perENI, places = limits.Pairs(), limits.Pairs()
@@ -163,7 +171,7 @@ func (c Config) marks(limits cloud.InstanceType) Marks {
 		MinIdle: min(c.MinIdle, capacity), MaxIdle: min(c.MaxIdle, capacity),
 		WarmUp:  min(c.WarmUp, capacity),
 		MaxENIs: enis, IPv4PerENI: places, Capacity: capacity,
-		Prefixes: prefixes, PrefixCount: prefixCount, Dual: c.DualStack,
+		Prefixes: prefixes, PrefixCount: prefixCount, Dual: c.DualStack, Whole: c.Whole,
 		VSwitchPolicy: c.VSwitchPolicy, ENIPolicy: c.ENIPolicy,
 		CoolDown: max(0, c.CoolDown), Probe: c.Probe, Sync: c.SyncPeriod,
 		ReclaimAfter: c.ReclaimAfter, ReclaimInterval: c.ReclaimInterval, ReclaimBatch: c.ReclaimBatch,

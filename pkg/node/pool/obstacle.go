@@ -77,9 +77,10 @@ func (p *Pool) busy() bool {
 // obstacles is what is in the way of each way to grow.
 func (p *Pool) obstacles(now time.Time) []*Error {
 	s, found := p.stock, []*Error(nil)
+	tell := func(h Hold) { found = append(found, &Error{Reason: h.Reason, Subject: h.Subject, Err: h.Err}) }
 	held := func(h Hold) {
 		if !h.Over(now) {
-			found = append(found, &Error{Reason: h.Reason, Subject: h.Subject, Err: h.Err})
+			tell(h)
 		}
 	}
 	var exhausted []string
@@ -88,6 +89,9 @@ func (p *Pool) obstacles(now time.Time) []*Error {
 	}
 	for _, e := range s.ENIs {
 		held(e.Hold)
+		if e.Step != nil && e.Hold.Reason != "" && e.Hold.Over(now) { // what failed is being tried again
+			tell(e.Hold)
+		}
 		if e.usable() && p.marks.room(e) == 0 {
 			continue
 		}

@@ -51,6 +51,7 @@ func TestNoScheduleLosesOrDoublesAnAddress(t *testing.T) {
 		w.seed, w.config.MinIdle, w.config.MaxIdle = seed, least, most
 		w.config.VSwitchPolicy = rapid.SampledFrom([]VSwitchPolicy{VSwitchOrdered, VSwitchMost, VSwitchRandom}).Draw(rt, "vswitch policy")
 		w.config.ENIPolicy = rapid.SampledFrom([]ENIPolicy{ENIMostIPs, ENILeastIPs}).Draw(rt, "eni policy")
+		w.config.Whole = rapid.Bool().Draw(rt, "whole ENIs")
 		w.cloud.rand, w.cloud.chaos = rand.New(rand.NewPCG(seed, 3)), chaos
 		w.cloud.vswitch["vsw-a"].Free, w.cloud.vswitch["vsw-b"].Free = 6, 8
 		w.shape(rapid.SampledFrom(shapes).Draw(rt, "shape"))

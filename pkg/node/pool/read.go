@@ -130,6 +130,9 @@ func (p *Pool) adopt(shown cloud.ENI, now time.Time) {
 // matchAddresses makes the ENI's addresses those that are shown. One that is not shown is not granted any more, and
 // dropped when the next reading does not show it either and no pod holds it.
 func (p *Pool) matchAddresses(e *ENI, shown cloud.ENI, now time.Time) {
+	if p.marks.Whole { // what it has besides is from a time when pods shared it
+		shown.IPv4, shown.Prefixes = shown.IPv4[:min(1, len(shown.IPv4))], nil
+	}
 	there := map[netip.Addr]bool{}
 	for _, a := range offered(shown) {
 		there[a.IP] = true

@@ -143,6 +143,9 @@ func (w *world) check(owner string, l Lease) {
 		if held.IPv6.IsValid() && held.IPv6 == l.IPv6 && other != owner {
 			w.broken = append(w.broken, fmt.Sprintf("%v given to %s while %s holds it", l.IPv6, owner, other))
 		}
+		if w.config.Whole && held.ENI.ID == l.ENI.ID && other != owner {
+			w.broken = append(w.broken, fmt.Sprintf("%s given to %s while %s has it whole", l.ENI.ID, owner, other))
+		}
 	}
 	w.mu.Unlock()
 	if !slices.Contains(w.cloud.ours()[l.ENI.ID], l.IPv4) {
@@ -165,6 +168,9 @@ func (w *world) check(owner string, l Lease) {
 // del is CNI DEL: the ledger first, then the pool.
 func (w *world) del(pool *Pool, owner string) {
 	w.mu.Lock()
+	if held, ok := w.ledger[owner]; ok && w.config.Whole {
+		_ = w.host.ENIGone(context.Background(), held.ENI.ID) // its link comes back in its own time
+	}
 	delete(w.ledger, owner)
 	w.mu.Unlock()
 	if err := pool.Release(context.Background(), owner); err != nil && ReasonOf(err) != Stopped {
