@@ -100,7 +100,7 @@ func (r *router) plug(c cable, identity string) (netlink.Link, error) {
 	}
 	err = r.setNear(c, near)
 	if err == nil {
-		err = far.setFar(c.far, farName)
+		err = far.setFar(c.far, near.Attrs().ParentIndex)
 	}
 	if err == nil {
 		err = r.LinkSetAlias(near, identity)
@@ -211,18 +211,27 @@ func (n *netNS) freeName(e end) (string, error) {
 	return e.link, nil
 }
 
-// setFar gives the machine's link its address and route, when it has any, and sets it up.
-func (n *netNS) setFar(e end, name string) error {
-	link, err := n.LinkByName(name)
-	if err != nil {
-		return fmt.Errorf("link %s of %s: %w", name, n.path, err)
+// setFar gives the machine's link its address and route, when it has any, and sets it up. The machine may have given it another
+// name the moment it came; one without an address it may even have moved away, and then it sees to the link itself.
+func (n *netNS) setFar(e end, index int) error {
+	link, err := n.LinkByIndex(index)
+	if errors.As(err, new(netlink.LinkNotFoundError)) && !e.address.IsValid() {
+		return nil
 	}
+	if err != nil {
+		return fmt.Errorf("link %d of %s: %w", index, n.path, err)
+	}
+	name := link.Attrs().Name
 	if e.address.IsValid() {
 		if err := n.AddrAdd(link, &netlink.Addr{IPNet: ipNet(e.address)}); err != nil {
 			return fmt.Errorf("add %s to %s of %s: %w", e.address, name, n.path, err)
 		}
 	}
-	if err := n.LinkSetUp(link); err != nil {
+	err = n.LinkSetUp(link)
+	if errors.Is(err, unix.ENODEV) && !e.address.IsValid() {
+		return nil
+	}
+	if err != nil {
 		return fmt.Errorf("set %s of %s up: %w", name, n.path, err)
 	}
 	if !e.to.IsValid() {
