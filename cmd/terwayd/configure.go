@@ -8,7 +8,6 @@ import (
 
 	"github.com/onectl/onectl/pkg/cloud"
 	"github.com/onectl/onectl/pkg/node/conf"
-	"github.com/onectl/onectl/pkg/node/daemon"
 	"github.com/onectl/onectl/pkg/node/daemon/settings"
 	"github.com/onectl/onectl/pkg/node/pool"
 )
@@ -44,14 +43,18 @@ func (n *node) follow(ctx context.Context, stock *pool.Pool, instance cloud.Inst
 			return
 		case <-time.After(configEvery):
 		}
+		if looks%nodeEvery == 0 {
+			n.lookAtMode(ctx)
+		}
 		found, changed := n.settings.Look(ctx, looks%nodeEvery == 0)
 		if !changed {
 			continue
 		}
+		n.takeSymmetric(ctx, found.CNI.SymmetricRouting)
 		eni, kept := n.config.ENI.Take(found.ENI)
 		n.tellKept(append(kept, n.config.CNI.Keep(found.CNI)...))
 		n.config.ENI = eni
-		config, usable := daemon.PoolConfig(eni, instance, limits)
+		config, usable := n.poolConfig(instance, limits)
 		if err := stock.Configure(ctx, config, usable); err != nil && ctx.Err() == nil {
 			n.logger.Warn("configuration not taken up", "err", err)
 			continue

@@ -17,7 +17,6 @@ import (
 	"github.com/onectl/onectl/pkg/node/daemon/credential"
 	"github.com/onectl/onectl/pkg/node/daemon/lastlog"
 	"github.com/onectl/onectl/pkg/node/daemon/settings"
-	"github.com/onectl/onectl/pkg/node/datapath"
 	"github.com/onectl/onectl/pkg/node/datapath/kernel"
 	"github.com/onectl/onectl/pkg/node/kube"
 	"github.com/onectl/onectl/pkg/node/ledger"
@@ -45,6 +44,9 @@ type node struct {
 	client    atomic.Pointer[openapi.Client] // of the AccessKey in use; nil: none yet
 	shown     *daemon.Inspection
 	waits     waits
+	mode      daemon.Mode
+	modeTold  string                      // what was said of it last
+	resteer   func(context.Context) error // takes up another symmetric_routing
 }
 
 // serve claims the node, puts the daemon together and runs it until ctx ends.
@@ -110,9 +112,6 @@ func (n *node) assemble(ctx context.Context, book *ledger.Ledger, k *kernel.Kern
 	api := n.cloud(instance.RegionID)
 	n.limits.Cloud = api.DescribeInstanceTypes
 	carries := n.limits.Find(ctx, instance.Type)
-	poolConfig, limits := daemon.PoolConfig(n.config.ENI, instance, carries)
-	n.logger.Info("instance", "instance", instance.ID, "type", instance.Type, "zone", instance.ZoneID, "podENIs", limits.ENIs-1)
-
 	n.adviseForwarding()
 	rebooted, err := n.rebooted()
 	if err != nil {
@@ -122,6 +121,11 @@ func (n *node) assemble(ctx context.Context, book *ledger.Ledger, k *kernel.Kern
 	if err != nil {
 		return err
 	}
+	if n.mode, err = n.chooseMode(ctx, k, records); err != nil {
+		return err
+	}
+	poolConfig, limits := n.poolConfig(instance, carries)
+	n.logger.Info("instance", "instance", instance.ID, "type", instance.Type, "zone", instance.ZoneID, "podENIs", limits.ENIs-1, "mode", n.mode)
 	cooling, err := daemon.OpenCooling(filepath.Join(n.stateDir, "cooling"), coolingKept, time.Now())
 	if err != nil {
 		return err
@@ -133,12 +137,12 @@ func (n *node) assemble(ctx context.Context, book *ledger.Ledger, k *kernel.Kern
 	if n.config.CNI.AutoMTU {
 		mtu = 0
 	}
-	steer := datapath.Options{PerPodRules: k.MarksError() != nil, Symmetry: n.symmetry(ctx, k), HostStack: n.config.CNI.HostStackCIDRs}
-	slots, err := n.openSlots(ctx, k, steer)
+	steer := n.steer(ctx, k)
+	enis, err := n.registry(ctx, k, steer, mtu)
 	if err != nil {
 		return err
 	}
-	enis := daemon.NewENIs(k, slots, steer, mtu, n.logger)
+	n.resteer = func(ctx context.Context) error { return enis.Symmetric(ctx, n.symmetry(ctx, k)) }
 	stock := pool.New(pool.Options{
 		Cloud: api, Host: enis, Journal: book, Instance: instance, Limits: limits, Config: poolConfig,
 		Held: holdings(records), Freed: cooling.Freed(), Logger: n.logger, Observe: n.observeStep(ctx),
@@ -146,7 +150,7 @@ func (n *node) assemble(ctx context.Context, book *ledger.Ledger, k *kernel.Kern
 	n.metrics.ShowPool(stock.Status)
 	n.metrics.CountKernel(k.Requests)
 	server := daemon.New(daemon.Options{
-		Pool: stock, Ledger: book, Records: records, Rebooted: rebooted, Runtime: n.sandboxes(), Kernel: namespaces{k}, Healer: namespaces{k}, ENIs: enis, Steer: steer, MTU: mtu, Cooling: cooling,
+		Pool: stock, Ledger: book, Records: records, Rebooted: rebooted, Runtime: n.sandboxes(), Kernel: namespaces{k}, Healer: namespaces{k}, ENIs: enis, Steer: steer, MTU: mtu, Mode: n.mode, Cooling: cooling,
 		Events: n.events, Metrics: n.metrics, Logger: n.logger, Viewer: k, History: past,
 	})
 	n.shown.Runs(server, instance)

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/onectl/onectl/pkg/node/cni"
+	"github.com/onectl/onectl/pkg/node/daemon"
 	"github.com/onectl/onectl/pkg/node/daemon/inspect"
 	"github.com/onectl/onectl/pkg/node/daemon/lastlog"
 )
@@ -35,6 +36,7 @@ type options struct {
 	node          string // NODE_NAME
 	endpoint      string // ONECTL_CLOUD_ENDPOINT
 	metricsListen string
+	eniType       string // of Node label k8s.aliyun.com/exclusive-mode-eni-type, with standalone
 }
 
 func runCommand() *cobra.Command {
@@ -66,6 +68,7 @@ func runCommand() *cobra.Command {
 	f.StringVar(&o.runtime, "runtime-endpoint", "", "the container runtime's socket (CRI v1), as kubelet has it; it is asked for its sandboxes before anything is taken for garbage (empty: do not ask)")
 	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
 	f.BoolVar(&o.standalone, "standalone", false, "work without an API server: no events, no node annotation")
+	f.StringVar(&o.eniType, "exclusive-mode-eni-type", "", "with --standalone: what the Node's label "+daemon.ModeLabel+" would say, eniOnly or default")
 	return c
 }
 

@@ -53,6 +53,7 @@ type setup struct {
 	eniConf    map[string]any
 	cniConf    map[string]any // more keys of 10-terway.conf
 	withoutKey bool           // no AccessKey until giveKey
+	eniType    string         // of the Node's label, "" for none
 }
 
 // stand is a cloud node: an instance of a simulated VPC with the daemon in its network namespace, and a container runtime.
@@ -70,6 +71,7 @@ type stand struct {
 	api      string // URL of the cloud inside the node
 	instance string // ID of the node's
 	binary   string // of the daemon: this test's own
+	flags    []string
 
 	daemon *exec.Cmd
 	log    *lockedBuffer
@@ -94,7 +96,7 @@ func (b *lockedBuffer) String() string {
 
 func newStand(t *testing.T, wanted setup) *stand {
 	t.Helper()
-	s := &stand{t: t, dir: t.TempDir(), host: testkit.NewNetNS(t), peer: testkit.NewNetNS(t), log: &lockedBuffer{}, binary: os.Args[0]}
+	s := &stand{t: t, dir: t.TempDir(), host: testkit.NewNetNS(t), peer: testkit.NewNetNS(t), log: &lockedBuffer{}, binary: os.Args[0], flags: []string{"--exclusive-mode-eni-type", wanted.eniType}}
 	s.buildWorld(wanted)
 	s.writeConfig(wanted)
 	if !wanted.withoutKey {
@@ -237,7 +239,7 @@ func (s *stand) start(more ...string) {
 	args := append([]string{
 		"run", "--standalone", "--log-level", "debug", "--config-dir", s.path("config"), "--secret-dir", s.path("secret"),
 		"--state-dir", s.path("state"), "--socket", s.path("run", "terway.sock"), "--cni-conf-dir", s.path("net.d"),
-	}, more...)
+	}, append(s.flags, more...)...)
 	s.daemon = exec.Command("setpriv", append([]string{"--bounding-set=-all,+net_admin,+bpf", s.binary}, args...)...)
 	s.daemon.Env = append(os.Environ(), asDaemon+"=1", "ONECTL_CLOUD_ENDPOINT="+s.api)
 	s.daemon.Stderr = s.log

@@ -4,13 +4,34 @@ import (
 	"context"
 
 	"github.com/onectl/onectl/pkg/node/cause"
+	"github.com/onectl/onectl/pkg/node/conf"
+	"github.com/onectl/onectl/pkg/node/daemon"
 	"github.com/onectl/onectl/pkg/node/datapath"
 	"github.com/onectl/onectl/pkg/node/datapath/kernel"
 )
 
-// symmetry is how pods' replies leave where the connection entered the node; none where this node cannot do it, which
+// takeSymmetric takes up another symmetric_routing under running pods: it is the host's alone.
+func (n *node) takeSymmetric(ctx context.Context, next conf.Symmetric) {
+	if next == n.config.CNI.SymmetricRouting {
+		return
+	}
+	n.config.CNI.SymmetricRouting = next
+	if err := n.resteer(ctx); err != nil && ctx.Err() == nil {
+		n.logger.Warn("symmetric_routing not taken up", "err", err)
+	}
+}
+
+// symmetry is how pods' replies leave where the connection entered the node; none where it is switched off, where pods have
+// ENIs of their own (the host sees to that otherwise), and where this node cannot do it, which
 // costs NodePorts and hostPorts of pods and nothing else.
 func (n *node) symmetry(ctx context.Context, k *kernel.Kernel) datapath.Symmetry {
+	if n.mode == daemon.Exclusive {
+		return datapath.Symmetry{}
+	}
+	if !n.config.CNI.SymmetricRouting.Enabled {
+		n.logger.Info("symmetric routing is switched off; NodePorts and hostPorts of pods on this node answer to the node alone")
+		return datapath.Symmetry{}
+	}
 	if err := k.SymmetryError(); err != nil {
 		n.logger.Warn("NodePorts and hostPorts of pods on this node will not answer: replies cannot be sent back by the node's own ENI", "cause", cause.SymmetricRoutingOff, "err", err)
 		return datapath.Symmetry{}

@@ -93,6 +93,11 @@ func (n namespaces) Check(ctx context.Context, sandbox cni.Sandbox, host, pod da
 	return n.Kernel.Check(ctx, kernel.Sandbox(sandbox), host, pod)
 }
 
+// MoveBack is kernel's.
+func (n namespaces) MoveBack(ctx context.Context, sandbox cni.Sandbox, pod datapath.NetNS) error {
+	return n.Kernel.MoveBack(ctx, kernel.Sandbox(sandbox), pod)
+}
+
 // Owned is kernel's.
 func (n namespaces) Owned(ctx context.Context) ([]daemon.Attachment, error) {
 	owned, err := n.Kernel.Owned(ctx)
@@ -108,7 +113,7 @@ func (n namespaces) OwnedAt(ctx context.Context, indexes []int) ([]daemon.Attach
 func attachments(owned []kernel.Owned) []daemon.Attachment {
 	all := make([]daemon.Attachment, 0, len(owned))
 	for _, o := range owned {
-		all = append(all, daemon.Attachment{ContainerID: o.ContainerID, IfName: o.IfName, HostIf: o.HostIf, IPv4: o.IPv4, IPv6: o.IPv6})
+		all = append(all, daemon.Attachment{ContainerID: o.ContainerID, IfName: o.IfName, HostIf: o.HostIf, IPv4: o.IPv4, IPv6: o.IPv6, Exclusive: o.Exclusive})
 	}
 	return all
 }

@@ -1,5 +1,5 @@
 // Package cni is what the CNI plugin and the node daemon say to each other, on the daemon's side: one request and one answer on
-// a unix socket, each behind its length, with two file descriptors beside an ADD or CHECK. The request is what the container
+// a unix socket, each behind its length, with two file descriptors beside an ADD or CHECK, and beside a DEL whose namespace is there. The request is what the container
 // runtime said, word for word; it is judged here. The answer is the plugin's exit code and what it prints. The plugin's
 // side is package plugin.
 //
@@ -102,7 +102,7 @@ const (
 	CodeInternal         uint = 999
 )
 
-// Sandbox is a pod's network namespace as open files. Both are nil when there is none, as with DEL.
+// Sandbox is a pod's network namespace as open files. Both are nil when there is none, as may be with DEL.
 type Sandbox struct {
 	NetNS   *os.File // the namespace
 	Netlink *os.File // a NETLINK_ROUTE socket that was opened in it

@@ -21,7 +21,7 @@ type CNIConf struct {
 
 // Symmetric is how answers to connections that came in by the primary ENI leave by it again.
 type Symmetric struct {
-	Enabled   bool
+	Enabled   bool   // symmetric_routing, true
 	Interface string // interface, eth0
 	Mark      uint32 // mark, 0x10
 	Mask      uint32 // mask, 0x10

@@ -17,7 +17,7 @@ func TestParseCNIReadsThePublishedSample(t *testing.T) {
 	}
 	want := CNIConf{
 		CNIVersion: "0.3.0", Name: "terway", Type: "terway", Bandwidth: true, VirtualType: "Veth", MTU: 1500, VLANStripType: "filter",
-		SymmetricRouting: Symmetric{Interface: "eth0", Mark: 0x10, Mask: 0x10, TableID: 100, Priority: 600, Backend: "iptables"},
+		SymmetricRouting: Symmetric{Enabled: true, Interface: "eth0", Mark: 0x10, Mask: 0x10, TableID: 100, Priority: 600, Backend: "iptables"},
 	}
 	if diff := cmp.Diff(want, got, compare); diff != "" {
 		t.Errorf("sample (-want +got):\n%s", diff)
@@ -28,7 +28,7 @@ func TestParseCNIReadsEveryKeyAndWarnsOfWhatHasNoEffect(t *testing.T) {
 	got, warnings, err := ParseCNI([]byte(`{
 		"cniVersion": "1.0.0", "name": "n", "type": "terway", "capabilities": {"bandwidth": true, "dns": true}, "eniip_virtual_type": "ipvlan",
 		"host_stack_cidrs": ["169.254.20.10/32"], "mtu": 8500, "auto_mtu": true, "vlan_strip_type": "vlan", "debug": true, "veth_prefix": "eth",
-		"symmetric_routing": true, "symmetric_routing_config": {"interface": "eth1", "mark": "0x20", "mask": 48, "table_id": 7, "rule_priority": 8, "backend": "nftables", "comment": "x"}
+		"symmetric_routing": false, "symmetric_routing_config": {"interface": "eth1", "mark": "0x20", "mask": 48, "table_id": 7, "rule_priority": 8, "backend": "nftables", "comment": "x"}
 	}`))
 	if err != nil {
 		t.Fatal(err)
@@ -36,7 +36,7 @@ func TestParseCNIReadsEveryKeyAndWarnsOfWhatHasNoEffect(t *testing.T) {
 	want := CNIConf{
 		CNIVersion: "1.0.0", Name: "n", Type: "terway", Bandwidth: true, VirtualType: "IPVlan", HostStackCIDRs: []netip.Prefix{netip.MustParsePrefix("169.254.20.10/32")},
 		MTU: 8500, AutoMTU: true, VLANStripType: "vlan", Debug: true,
-		SymmetricRouting: Symmetric{Enabled: true, Interface: "eth1", Mark: 0x20, Mask: 48, TableID: 7, Priority: 8, Backend: "nftables"},
+		SymmetricRouting: Symmetric{Interface: "eth1", Mark: 0x20, Mask: 48, TableID: 7, Priority: 8, Backend: "nftables"},
 	}
 	if diff := cmp.Diff(want, got, compare); diff != "" {
 		t.Errorf("configuration (-want +got):\n%s", diff)
@@ -45,7 +45,7 @@ func TestParseCNIReadsEveryKeyAndWarnsOfWhatHasNoEffect(t *testing.T) {
 	for _, w := range warnings {
 		paths = append(paths, strings.TrimPrefix(w.Path, "10-terway.conf."))
 	}
-	if diff := cmp.Diff([]string{"capabilities.dns", "eniip_virtual_type", "symmetric_routing", "veth_prefix", "vlan_strip_type"}, paths); diff != "" {
+	if diff := cmp.Diff([]string{"capabilities.dns", "eniip_virtual_type", "symmetric_routing_config", "veth_prefix", "vlan_strip_type"}, paths); diff != "" {
 		t.Errorf("warnings (-want +got):\n%s", diff)
 	}
 }

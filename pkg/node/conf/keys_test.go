@@ -32,7 +32,7 @@ func TestNoKeyIsDroppedInSilence(t *testing.T) {
 	cni := []sampleKey{
 		{"cniVersion", `"1.0.0"`, text}, {"name", text, number}, {"type", `"terway"`, text}, {"capabilities", `{"bandwidth":false}`, text}, {"eniip_virtual_type", `"ipvlan"`, text},
 		{"host_stack_cidrs", `["169.254.20.10/32"]`, `["x"]`}, {"disable_host_peer", boolean, text}, {"vlan_strip_type", `"vlan"`, text}, {"mtu", `8500`, text}, {"auto_mtu", boolean, text},
-		{"bandwidth_mode", `"edt"`, number}, {"enable_network_priority", boolean, text}, {"symmetric_routing", boolean, text}, {"symmetric_routing_config", `{"mark":"0x20"}`, text},
+		{"bandwidth_mode", `"edt"`, number}, {"enable_network_priority", boolean, text}, {"symmetric_routing", `false`, text}, {"symmetric_routing_config", `{"mark":"0x20"}`, text},
 		{"network_policy_provider", `"ebpf"`, number}, {"cilium_args", text, ""}, {"cilium_enable_hubble", `"true"`, ""}, {"cilium_hubble_metrics", text, ""},
 		{"cilium_hubble_listen_address", text, ""}, {"cilium_hubble_metrics_server", text, ""}, {"debug", boolean, text}, {"veth_prefix", text, number}, {"runtimeConfig", `{"dns":{}}`, text},
 	}

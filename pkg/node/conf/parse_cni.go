@@ -48,9 +48,10 @@ func (c *CNIConf) readRoutes(o *object) {
 }
 
 func (c *CNIConf) readSymmetric(o *object) {
+	_, given := o.fields["symmetric_routing_config"]
 	s := o.child("symmetric_routing_config")
 	c.SymmetricRouting = Symmetric{
-		Enabled:   o.boolean("symmetric_routing", false),
+		Enabled:   o.boolean("symmetric_routing", true),
 		Interface: s.text("interface", "eth0"),
 		Mark:      s.bits("mark", 0x10),
 		Mask:      s.bits("mask", 0x10),
@@ -60,8 +61,8 @@ func (c *CNIConf) readSymmetric(o *object) {
 	}
 	s.asked["comment"] = true
 	s.rest()
-	if c.SymmetricRouting.Enabled {
-		o.found.warn(o.at("symmetric_routing"), "it is always on; of symmetric_routing_config the mark and the mask are used, and replies take the main table by a rule with priority 600")
+	if given {
+		o.found.warn(o.at("symmetric_routing_config"), "the mark and the mask are used, nothing else: replies leave by the link of the default route, by nftables, the main table and a rule with priority 600")
 	}
 }
 

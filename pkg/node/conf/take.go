@@ -36,8 +36,8 @@ func (c ENIConf) Take(next ENIConf) (ENIConf, []Warning) {
 	return next, kept
 }
 
-// Keep names the keys in which next differs from c, which a running daemon works by: none of 10-terway.conf is taken up
-// without a start.
+// Keep names the keys in which next differs from c, which a running daemon works by: of 10-terway.conf only symmetric_routing
+// is taken up without a start.
 func (c CNIConf) Keep(next CNIConf) []Warning {
 	var kept []Warning
 	for _, one := range []struct {
@@ -54,7 +54,6 @@ func (c CNIConf) Keep(next CNIConf) []Warning {
 		{"disable_host_peer", next.DisablePeer, c.DisablePeer},
 		{"vlan_strip_type", next.VLANStripType, c.VLANStripType},
 		{"debug", next.Debug, c.Debug},
-		{"symmetric_routing", next.SymmetricRouting, c.SymmetricRouting},
 	} {
 		if !reflect.DeepEqual(one.now, one.old) {
 			kept = append(kept, Warning{Path: "10-terway.conf." + one.key, Text: whyCNI + restart})

@@ -48,9 +48,10 @@ func (d *Daemon) add(ctx context.Context, r cni.Request, sandbox cni.Sandbox, st
 	if err != nil {
 		return nil, err
 	}
-	wanted.ENI, wanted.ENIMAC, wanted.IPv4, wanted.IPv6 = lease.ENI.ID, lease.ENI.MAC, lease.IPv4, lease.IPv6
+	wanted.IPv4, wanted.IPv6, wanted.Exclusive = lease.IPv4, lease.IPv6, d.opts.Mode == Exclusive
+	wanted = on(wanted, lease)
 	if err := d.establish(ctx, wanted, sandbox, steps); err != nil {
-		return nil, errors.Join(err, d.undo(ctx, wanted))
+		return nil, errors.Join(err, d.undo(ctx, wanted, sandbox))
 	}
 	return d.answer(ctx, r, wanted, nil)
 }
@@ -93,6 +94,9 @@ func (d *Daemon) establish(ctx context.Context, r ledger.Record, sandbox cni.San
 	}
 	d.note(history.Granted, r)
 	steps.done("ledger")
+	if err := d.fetch(ctx, r); err != nil {
+		return err
+	}
 	err = d.opts.Kernel.Add(ctx, sandbox, host, pod)
 	steps.done("kernel")
 	return ofKernel(err)
@@ -102,13 +106,16 @@ func (d *Daemon) establish(ctx context.Context, r ledger.Record, sandbox cni.San
 // when the address is gone from its ENI, after the record was taken away.
 func (d *Daemon) repeat(ctx context.Context, r ledger.Record, sandbox cni.Sandbox) (bool, error) {
 	if d.vanished(r.Owner()) {
-		return false, d.remove(ctx, r)
+		return false, d.takeOut(ctx, r, sandbox)
 	}
 	r, err := d.located(ctx, r)
 	if err != nil {
 		return false, err
 	}
 	host, pod, err := d.content(ctx, r)
+	if err == nil {
+		err = d.name(ctx, r)
+	}
 	if err != nil {
 		return false, err
 	}
@@ -121,10 +128,10 @@ func (d *Daemon) vanished(owner string) bool {
 }
 
 // undo takes a failed ADD back. What cannot be taken back stays recorded, for the DEL that kubelet sends next.
-func (d *Daemon) undo(ctx context.Context, r ledger.Record) error {
+func (d *Daemon) undo(ctx context.Context, r ledger.Record, sandbox cni.Sandbox) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime)
 	defer cancel()
-	if err := d.remove(ctx, r); err != nil {
+	if err := d.takeOut(ctx, r, sandbox); err != nil {
 		return fmt.Errorf("undo: %w", err)
 	}
 	return nil

@@ -49,7 +49,7 @@ func (d *Daemon) serve(ctx context.Context, r cni.Request, sandbox cni.Sandbox, 
 	case cni.Add:
 		return d.add(ctx, r, sandbox, steps)
 	case cni.Del:
-		return nil, d.del(ctx, r, steps)
+		return nil, d.del(ctx, r, sandbox, steps)
 	case cni.Check:
 		return nil, d.check(ctx, r, sandbox, steps)
 	case cni.Status:

@@ -48,6 +48,8 @@ type Kernel interface {
 	Check(ctx context.Context, sandbox cni.Sandbox, host, pod datapath.NetNS) ([]string, error)
 	// Remove takes the host's content away. A link that is gone, or that carries another sandbox's alias, is no error.
 	Remove(ctx context.Context, host datapath.NetNS) error
+	// MoveBack fetches the links out of a sandbox that Add moved into it. One that is not there any more is no error.
+	MoveBack(ctx context.Context, sandbox cni.Sandbox, pod datapath.NetNS) error
 	// Owned lists the host veths that are ours.
 	Owned(ctx context.Context) ([]Attachment, error)
 }
@@ -57,6 +59,7 @@ type Attachment struct {
 	ContainerID, IfName string
 	HostIf              string
 	IPv4, IPv6          netip.Addr // what the host routes to it; the zero Addr: nothing
+	Exclusive           bool       // its pod has an ENI of its own
 }
 
 // Owner is the attachment's key in pool and ledger: "containerID/ifName".
@@ -85,6 +88,7 @@ type Options struct {
 	ENIs    *ENIs  // the pool's Host
 	Steer   datapath.Options
 	MTU     int          // of pods, in bytes; 0: their ENI's
+	Mode    Mode         // of new pods; "" is Shared
 	Cooling *Cooling     // nil: a restart forgets which addresses cool down
 	Viewer  Viewer       // nil: inspections do not look at the kernel
 	History *history.Log // nil: nobody knows later who held an address
@@ -133,6 +137,9 @@ func New(opts Options) *Daemon {
 	}
 	if opts.Rebooted {
 		d.seen = outlived(opts.Records)
+	}
+	if opts.ENIs != nil {
+		opts.ENIs.lent = d.lends
 	}
 	return d
 }
@@ -189,6 +196,10 @@ func (d *Daemon) forget(owner string) error {
 // content is what host and pod hold for a record. The ENI is looked for by its MAC when the pool has not set it up yet,
 // as after a restart while the cloud is out of reach.
 func (d *Daemon) content(ctx context.Context, r ledger.Record) (host, pod datapath.NetNS, err error) {
+	if r.Exclusive {
+		host, pod = datapath.ExclusiveENI(podContent(r, exclusiveENI(r), d.opts.MTU), d.opts.Steer)
+		return host, pod, nil
+	}
 	eni, err := d.opts.ENIs.find(ctx, r.ENI, r.ENIMAC)
 	if err != nil {
 		return datapath.NetNS{}, datapath.NetNS{}, err
@@ -197,11 +208,15 @@ func (d *Daemon) content(ctx context.Context, r ledger.Record) (host, pod datapa
 	if mtu == 0 {
 		mtu = eni.MTU
 	}
-	host, pod = datapath.SharedENI(datapath.Pod{
+	host, pod = datapath.SharedENI(podContent(r, eni, mtu), d.opts.Steer)
+	return host, pod, nil
+}
+
+func podContent(r ledger.Record, eni datapath.ENI, mtu int) datapath.Pod {
+	return datapath.Pod{
 		ContainerID: r.ContainerID, Namespace: r.PodNamespace, Name: r.PodName, IfName: r.IfName,
 		HostIf: r.HostIf, IPv4: r.IPv4, IPv6: r.IPv6, ENI: eni, MTU: mtu, Ingress: r.Ingress, Egress: r.Egress,
-	}, d.opts.Steer)
-	return host, pod, nil
+	}
 }
 
 // NoEvents tells nobody.

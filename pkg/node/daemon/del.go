@@ -11,10 +11,10 @@ import (
 	"github.com/onectl/onectl/pkg/node/ledger"
 )
 
-// del takes a sandbox's interface away. It needs no namespace, may be repeated, and succeeds for a sandbox that nobody
+// del takes a sandbox's interface away. It needs no namespace, though an ENI of the pod's own comes back at once only by it, may be repeated, and succeeds for a sandbox that nobody
 // knows: the record is found by container ID and interface name, never by the pod's name, so a late DEL of an old sandbox
 // does nothing to a newer one.
-func (d *Daemon) del(ctx context.Context, r cni.Request, steps *steps) error {
+func (d *Daemon) del(ctx context.Context, r cni.Request, sandbox cni.Sandbox, steps *steps) error {
 	known, found := d.record(r.Owner())
 	if !found {
 		known = recordOf(r, d.opts.Clock.Now())
@@ -28,7 +28,7 @@ func (d *Daemon) del(ctx context.Context, r cni.Request, steps *steps) error {
 	if again, found := d.record(r.Owner()); found {
 		known = again
 	}
-	err = d.remove(ctx, known)
+	err = d.takeOut(ctx, known, sandbox)
 	steps.done("remove")
 	return err
 }

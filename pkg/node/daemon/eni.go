@@ -25,6 +25,10 @@ type Links interface {
 	ApplyHost(ctx context.Context, host datapath.NetNS) error
 	// RemoveENI takes away what the host holds for one ENI.
 	RemoveENI(ctx context.Context, eni datapath.ENI) error
+	// Reclaim gives the link with this MAC a name, and sets it down; there is false when the host has no such link.
+	Reclaim(ctx context.Context, mac, name string) (there bool, err error)
+	// Retire takes symmetric routing and masquerading away, but for what keep has, and says what that was.
+	Retire(ctx context.Context, keep datapath.NetNS) ([]string, error)
 }
 
 // ENIs is the node's side of the pool's ENIs (pool.Host): it finds their links, gives each a slot that it keeps over
@@ -36,8 +40,11 @@ type ENIs struct {
 	mtu    int
 	logger *slog.Logger
 
+	exclusive bool                     // pods get them whole
+	lent      func(eni cloud.ENI) bool // a pod has its link; nil: none has
+
 	applying sync.Mutex // held while the host is being set up
-	mu       sync.Mutex // guards ready
+	mu       sync.Mutex // guards ready and steer
 	ready    map[string]datapath.ENI
 }
 
@@ -48,6 +55,9 @@ func NewENIs(links Links, slots *Slots, steer datapath.Options, mtu int, logger 
 
 // ENIReady waits for the ENI's link and sets it up.
 func (e *ENIs) ENIReady(ctx context.Context, eni cloud.ENI, vswitch cloud.VSwitch) error {
+	if e.exclusive {
+		return e.exclusiveReady(ctx, eni)
+	}
 	found, err := e.look(ctx, eni.ID, eni.MAC, linkTime)
 	if err != nil {
 		return err
@@ -75,7 +85,7 @@ func (e *ENIs) ENIReady(ctx context.Context, eni cloud.ENI, vswitch cloud.VSwitc
 func (e *ENIs) ENIGone(ctx context.Context, eniID string) error {
 	e.applying.Lock()
 	defer e.applying.Unlock()
-	if known, ok := e.known(eniID); ok {
+	if known, ok := e.known(eniID); ok && !e.exclusive {
 		if err := e.links.RemoveENI(ctx, known); err != nil {
 			return fmt.Errorf("take down ENI %s: %w", eniID, err)
 		}
@@ -83,6 +93,9 @@ func (e *ENIs) ENIGone(ctx context.Context, eniID string) error {
 	e.mu.Lock()
 	delete(e.ready, eniID)
 	e.mu.Unlock()
+	if e.exclusive {
+		return nil
+	}
 	return e.slots.free(eniID)
 }
 
@@ -123,13 +136,17 @@ func (e *ENIs) apply(ctx context.Context, enis map[string]datapath.ENI) error {
 
 // content is what the host holds for enis.
 func (e *ENIs) content(enis map[string]datapath.ENI) datapath.NetNS {
+	steer := e.steering()
+	if e.exclusive {
+		return datapath.ExclusiveHost(steer)
+	}
 	var list []datapath.ENI
 	for _, id := range slices.Sorted(maps.Keys(enis)) {
 		eni := enis[id]
 		eni.MTU = e.mtu
 		list = append(list, eni)
 	}
-	return datapath.Host(list, e.steer)
+	return datapath.Host(list, steer)
 }
 
 // serving is what the host holds for one ENI and so for each of its pods; nothing before the ENI is set up.

@@ -64,6 +64,7 @@ type fakePool struct {
 	held   map[string]netip.Addr
 	status pool.Status
 	block  chan struct{} // when set, Allocate waits for it or for ctx
+	whole  bool          // each address is on an ENI of its own
 }
 
 func (p *fakePool) Allocate(ctx context.Context, owner string, _ netip.Addr) (pool.Lease, error) {
@@ -86,6 +87,9 @@ func (p *fakePool) Allocate(ctx context.Context, owner string, _ netip.Addr) (po
 		}
 	}
 	p.held[owner] = ip
+	if p.whole {
+		return wholeLease(ip), nil
+	}
 	return pool.Lease{IPv4: ip, ENI: cloud.ENI{ID: "eni-1", MAC: "00:16:3e:00:00:01"}}, nil
 }
 
@@ -144,14 +148,19 @@ type fakeKernel struct {
 	routed      map[string]netip.Addr // alias to the address routed there
 	differences []string
 	enis        []string // what ApplyHost was given, as commands
+
+	inPod map[string]string // MAC of a link that is in a sandbox, to that sandbox's alias
 }
 
-func (k *fakeKernel) Add(_ context.Context, _ cni.Sandbox, host, _ datapath.NetNS) error {
+func (k *fakeKernel) Add(_ context.Context, _ cni.Sandbox, host, pod datapath.NetNS) error {
 	if err := k.note("kernel.Add", host.Links[0].Alias); err != nil {
 		return err
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if err := k.moveIn(host, pod); err != nil {
+		return err
+	}
 	k.links[host.Links[0].Name] = host.Links[0].Alias
 	if k.routed == nil {
 		k.routed = map[string]netip.Addr{}
@@ -248,6 +257,8 @@ type bench struct {
 	pool   *fakePool
 	ledger *fakeLedger
 	kernel *fakeKernel
+
+	sandbox cni.Sandbox // what comes with each request
 }
 
 func newBench(t *testing.T, records ...ledger.Record) *bench {
@@ -287,7 +298,7 @@ func request(verb cni.Verb, id string) cni.Request {
 
 func (b *bench) ask(t *testing.T, r cni.Request) cni.Reply {
 	t.Helper()
-	return b.Answer(t.Context(), r, cni.Sandbox{})
+	return b.Answer(t.Context(), r, b.sandbox)
 }
 
 // state is all that is held anywhere: pool, ledger and kernel.

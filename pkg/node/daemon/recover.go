@@ -26,7 +26,7 @@ func Recover(records []ledger.Record, owned []Attachment, now time.Time) []ledge
 		}
 		lost = append(lost, ledger.Record{
 			ContainerID: a.ContainerID, IfName: a.IfName, HostIf: a.HostIf, PodName: a.ContainerID,
-			IPv4: a.IPv4, IPv6: a.IPv6, CreatedAt: now.UTC(),
+			IPv4: a.IPv4, IPv6: a.IPv6, Exclusive: a.Exclusive, CreatedAt: now.UTC(),
 		})
 	}
 	return lost
@@ -66,6 +66,6 @@ func (d *Daemon) located(ctx context.Context, r ledger.Record) (ledger.Record, e
 	case lease.IPv4 != r.IPv4:
 		return r, fmt.Errorf("sandbox %s has %s in the kernel, the pool holds %s for it; delete the pod so that it gets another sandbox", r.Owner(), r.IPv4, lease.IPv4)
 	}
-	r.ENI, r.ENIMAC = lease.ENI.ID, lease.ENI.MAC
+	r = on(r, lease)
 	return r, d.put(r)
 }

@@ -28,6 +28,9 @@ func result(request cni.Request, r ledger.Record, host, pod datapath.NetNS) (jso
 			{Name: r.IfName, Mac: pod.Links[0].MAC, Mtu: pod.Links[0].MTU, Sandbox: request.NetNS},
 		},
 	}
+	for _, l := range pod.Links[1:] {
+		full.Interfaces = append(full.Interfaces, &types100.Interface{Name: l.Name, Mac: l.MAC, Mtu: l.MTU, Sandbox: r.NetNS})
+	}
 	for _, ip := range []netip.Addr{r.IPv4, r.IPv6} {
 		if !ip.IsValid() {
 			continue
@@ -35,6 +38,9 @@ func result(request cni.Request, r ledger.Record, host, pod datapath.NetNS) (jso
 		gateway, everything := datapath.Gateway, netip.PrefixFrom(netip.IPv4Unspecified(), 0)
 		if ip.Is6() {
 			gateway, everything = datapath.Gateway6, netip.PrefixFrom(netip.IPv6Unspecified(), 0)
+		}
+		if r.Exclusive {
+			gateway = gatewayOf(r, ip)
 		}
 		full.IPs = append(full.IPs, &types100.IPConfig{Interface: types100.Int(1), Address: ipNet(netip.PrefixFrom(ip, ip.BitLen())), Gateway: gateway.AsSlice()})
 		full.Routes = append(full.Routes, &types.Route{Dst: ipNet(everything), GW: gateway.AsSlice()})

@@ -23,7 +23,7 @@ func ExclusiveHost(opts Options) NetNS {
 	if m.IPv6.IsValid() {
 		n.Rules = append(n.Rules, Rule{Priority: PriorityPods, IPv6: true, Table: PodsTable})
 	}
-	if !m.IsZero() {
+	if !m.IsZero() && !opts.Untranslated {
 		n.Masquerade = []Masquerade{m}
 	}
 	return n

@@ -83,6 +83,8 @@ type Options struct {
 	HostStack   []netip.Prefix // destinations that go where the node's own routes say, though a pod asks (host_stack_cidrs)
 	Services    []netip.Prefix // Service CIDRs, which an exclusive ENI's pod reaches by the host
 	Node        []netip.Addr   // the node's own addresses, of which an exclusive ENI's pod sees probes come
+
+	Untranslated bool // this kernel cannot translate for pods with an exclusive ENI; see Masquerade
 }
 
 // Mark is the mark of packets that leave by the ENI in slot. It is zero, so pods on that ENI get a rule each, when slot does

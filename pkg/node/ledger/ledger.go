@@ -33,8 +33,11 @@ type Record struct {
 	ENIMAC       string     `json:"eniMAC,omitempty"`
 	IPv4         netip.Addr `json:"ipv4,omitzero"`
 	IPv6         netip.Addr `json:"ipv6,omitzero"`
-	Ingress      uint64     `json:"ingress,omitempty"` // limit to the pod in bytes a second, 0: none
-	Egress       uint64     `json:"egress,omitempty"`  // limit from the pod
+	Ingress      uint64     `json:"ingress,omitempty"`   // limit to the pod in bytes a second, 0: none
+	Egress       uint64     `json:"egress,omitempty"`    // limit from the pod
+	Exclusive    bool       `json:"exclusive,omitempty"` // the pod has the ENI to itself, as its interface
+	Gateway      netip.Addr `json:"gateway,omitzero"`    // with Exclusive: of the ENI's vSwitch
+	Gateway6     netip.Addr `json:"gateway6,omitzero"`
 	CreatedAt    time.Time  `json:"createdAt"`
 }
 

@@ -236,7 +236,7 @@ func (w *world) noSurplus(st Status) {
 		w.fail("%d idle addresses, the mark is %d and %d cannot be given back", st.Idle, st.MaxIdle, stuck)
 	}
 	capacity := st.Capacity
-	if w.config.Prefixes { // single addresses may have taken all places
+	if w.config.Prefixes && !w.config.Whole { // single addresses may have taken all places
 		capacity = w.cloud.slots * w.cloud.perENI
 	}
 	if st.Idle < min(st.MinIdle, capacity-st.Used) {

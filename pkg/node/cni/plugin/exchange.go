@@ -63,7 +63,8 @@ func (c *call) exchange(in int) {
 		return
 	}
 	if c.wantsSandbox() {
-		if c.failed = c.openSandbox(); c.failed.step != done {
+		c.failed = c.openSandbox()
+		if c.failed.step != done && c.vars[command] != "DEL" { // whose namespace may be gone
 			return
 		}
 	}
@@ -75,7 +76,7 @@ func (c *call) exchange(in int) {
 
 //go:nosplit
 func (c *call) wantsSandbox() bool {
-	return !c.opened && c.problem == "" && (c.vars[command] == "ADD" || c.vars[command] == "CHECK")
+	return !c.opened && c.problem == "" && (c.vars[command] == "ADD" || c.vars[command] == "CHECK" || c.vars[command] == "DEL")
 }
 
 // exitCode and said are the answer: its first byte after the length, and the rest.
