@@ -264,7 +264,7 @@ func TestANodeChangesItsModeWithoutPodsOnly(t *testing.T) {
 	s.kill()
 	s.flags = []string{"--exclusive-mode-eni-type", "eniOnly"}
 	s.startReady()
-	if text := s.log.String(); !strings.Contains(text, "label k8s.aliyun.com/exclusive-mode-eni-type asks for exclusive ENIs") || !strings.Contains(text, "Drain the node, then delete its terway-eniip pod") {
+	if text := s.log.String(); !strings.Contains(text, "label k8s.aliyun.com/exclusive-mode-eni-type asks for exclusive ENIs") || !strings.Contains(text, "delete its terway-eniip pod; or put the label back") {
 		t.Error("nothing said about the mode that the node keeps")
 	}
 	if again := s.add(p); again != ip {

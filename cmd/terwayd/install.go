@@ -88,7 +88,7 @@ func (o uninstallOptions) run(ctx context.Context) error {
 		return errors.Join(removed, err)
 	}
 	left := []string{o.socket, filepath.Join(filepath.Dir(o.socket), inspect.SocketName)}
-	for _, name := range []string{"ledger.db", "ledger.db.damaged", "eni-slots.json", "eni-slots.json.damaged", "cooling", "boot-id", "settings.json", "history", "history.1"} {
+	for _, name := range []string{"ledger.db", "ledger.db.damaged", "eni-slots.json", "eni-slots.json.damaged", "eni-mode", "cooling", "boot-id", "settings.json", "history", "history.1"} {
 		left = append(left, filepath.Join(o.stateDir, name))
 	}
 	return errors.Join(removed, remove(left...))
