@@ -145,6 +145,9 @@ func (d *Daemon) eniLink(ctx context.Context, id string) inspect.Link {
 	if differences := datapath.Diff(want, got); len(differences) > 0 {
 		return inspect.Link{Name: "eni", State: inspect.Differs, Text: strings.Join(differences, "; ")}
 	}
+	if d.opts.ENIs.exclusive {
+		return inspect.Link{Name: "eni", State: inspect.OK, Text: id + " is in the pod; the host has its rule and table of nftables for such pods"}
+	}
 	return inspect.Link{Name: "eni", State: inspect.OK, Text: fmt.Sprintf("%s is %s, up, with its rule and table %d", id, eni.Dev(), eni.Table())}
 }
 

@@ -22,7 +22,10 @@ func (d *Daemon) enis(ctx context.Context) (inspect.ENIs, error) {
 			one.Status += ", not shown by the last reading"
 		}
 		if on, there := onNode[e.ID]; there {
-			one.Link, one.Table, one.Slot = on.Name, on.Table(), on.Slot
+			one.Link, one.Slot = on.Name, on.Slot
+			if !d.opts.ENIs.exclusive {
+				one.Table = on.Table()
+			}
 		}
 		if e.Step != nil {
 			one.Step = e.Step.String()
