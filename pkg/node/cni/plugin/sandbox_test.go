@@ -35,42 +35,49 @@ func TestOpensTheSocketInsideTheNamespace(t *testing.T) {
 func TestHandsTheSandboxOver(t *testing.T) {
 	path := testkit.NewNetNS(t).Path
 	for build, binary := range builds(t) {
-		socket := filepath.Join(t.TempDir(), "s")
-		listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: socket})
-		if err != nil {
-			t.Fatal(err)
+		for _, verb := range []string{"ADD", "CHECK", "DEL"} {
+			handsTheSandboxOver(t, build+", "+verb, binary, verb, path)
 		}
-		served := make(chan error, 1)
-		go func() {
-			conn, err := listener.AcceptUnix()
-			if err != nil {
-				served <- err
-				return
-			}
-			defer conn.Close()
-			b, oob := make([]byte, 1<<16), make([]byte, 256)
-			_, n, _, _, err := conn.ReadMsgUnix(b, oob)
-			if err != nil {
-				served <- err
-				return
-			}
-			messages, _ := unix.ParseSocketControlMessage(oob[:n])
-			if len(messages) != 1 {
-				t.Errorf("%s: %d control messages", build, len(messages))
-			} else if fds, err := unix.ParseUnixRights(&messages[0]); err != nil || len(fds) != 2 {
-				t.Errorf("%s: descriptors %v, %v", build, fds, err)
-			} else {
-				expectSandbox(t, path, fds[0], fds[1])
-			}
-			_, err = conn.Write(framed(0, "{}"))
-			served <- err
-		}()
-		exit, out, said := testkit.RunPlugin(t, binary, []string{"CNI_COMMAND=ADD", "CNI_NETNS=" + path}, []byte(`{"socket":"`+socket+`"}`))
-		if err := <-served; err != nil || exit != 0 || out != "{}" {
-			t.Errorf("%s: exit code %d, %s%s, %v", build, exit, out, said, err)
-		}
-		listener.Close()
 	}
+}
+
+func handsTheSandboxOver(t *testing.T, build, binary, verb, path string) {
+	t.Helper()
+	socket := filepath.Join(t.TempDir(), "s")
+	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: socket})
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() {
+		conn, err := listener.AcceptUnix()
+		if err != nil {
+			served <- err
+			return
+		}
+		defer conn.Close()
+		b, oob := make([]byte, 1<<16), make([]byte, 256)
+		_, n, _, _, err := conn.ReadMsgUnix(b, oob)
+		if err != nil {
+			served <- err
+			return
+		}
+		messages, _ := unix.ParseSocketControlMessage(oob[:n])
+		if len(messages) != 1 {
+			t.Errorf("%s: %d control messages", build, len(messages))
+		} else if fds, err := unix.ParseUnixRights(&messages[0]); err != nil || len(fds) != 2 {
+			t.Errorf("%s: descriptors %v, %v", build, fds, err)
+		} else {
+			expectSandbox(t, path, fds[0], fds[1])
+		}
+		_, err = conn.Write(framed(0, "{}"))
+		served <- err
+	}()
+	exit, out, said := testkit.RunPlugin(t, binary, []string{"CNI_COMMAND=" + verb, "CNI_NETNS=" + path}, []byte(`{"socket":"`+socket+`"}`))
+	if err := <-served; err != nil || exit != 0 || out != "{}" {
+		t.Errorf("%s: exit code %d, %s%s, %v", build, exit, out, said, err)
+	}
+	listener.Close()
 }
 
 // expectSandbox wants a descriptor of the namespace at path, and a socket in it.
