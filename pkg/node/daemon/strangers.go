@@ -37,6 +37,9 @@ func (d *Daemon) dropStrangers(ctx context.Context) error {
 // ids is the ENIs that are set up, and those that have a slot.
 func (e *ENIs) ids() []string {
 	ids := slices.Sorted(maps.Keys(e.all()))
+	if e.exclusive { // which has no slots
+		return ids
+	}
 	for _, id := range e.slots.owners() {
 		if !slices.Contains(ids, id) {
 			ids = append(ids, id)
