@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/onectl/onectl/pkg/cloud"
+	"github.com/onectl/onectl/pkg/node/cause"
 	"github.com/onectl/onectl/pkg/node/daemon"
 	"github.com/onectl/onectl/pkg/node/datapath"
 	"github.com/onectl/onectl/pkg/node/datapath/kernel"
@@ -104,8 +105,8 @@ func (n *node) tellMode(problem string) {
 	if problem == "" {
 		return
 	}
-	n.logger.Warn("the node's ENI mode is not what its label says", "problem", problem)
-	n.events.Node(daemon.ModeKept, problem)
+	n.logger.Warn("the node's ENI mode is not what its label says", "cause", cause.ENIModeKept, "problem", problem)
+	n.tell(cause.ENIModeKept, problem)
 }
 
 // poolConfig is the pool's part of the configuration, for whole ENIs where pods get these.

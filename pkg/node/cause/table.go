@@ -49,6 +49,8 @@ const (
 	APIServerUnavailable      Code = "APIServerUnavailable"
 	SymmetricRoutingOff       Code = "SymmetricRoutingOff"
 	ForeignCNIConfiguration   Code = "ForeignCNIConfiguration"
+	ENIModeKept               Code = "ENIModeKept"
+	IngressLimitIgnored       Code = "IngressLimitIgnored"
 )
 
 const (
@@ -140,4 +142,8 @@ var table = []Cause{
 		"give the node a default route and a kernel with nftables, then restart this node's terway-eniip pod"},
 	{ForeignCNIConfiguration, Critical, "the container runtime reads another CNI configuration than Terway's",
 		"keep the data centre's CNI off this node and remove its files: onectl isolate apply"},
+	{ENIModeKept, Warning, "the Node's label asks for ENIs of another kind than its pods have, or for none that there is; the node keeps to theirs",
+		"drain the node and delete its terway-eniip pod, or put the label k8s.aliyun.com/exclusive-mode-eni-type back"},
+	{IngressLimitIgnored, Info, "a pod with an ENI of its own asks for a limit of what it receives, which is not kept",
+		"take the annotation kubernetes.io/ingress-bandwidth away, or have the pod run on a node with shared ENIs"},
 }

@@ -13,9 +13,6 @@ import (
 // ModeLabel is the label of a Node that says how its pods get at ENIs, upstream's: "eniOnly" is Exclusive, "default" or none Shared.
 const ModeLabel = "k8s.aliyun.com/exclusive-mode-eni-type"
 
-// ModeKept is the reason of the Event about a mode that the Node asks for and does not get.
-const ModeKept = "ENIModeKept"
-
 // Mode is how a node's pods get at ENIs.
 type Mode string
 
