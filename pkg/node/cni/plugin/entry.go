@@ -12,6 +12,7 @@ var early call
 // environment, a zero (the System V ABI, "Process Initialization"). When the daemon has answered it ends the process; when it
 // returns, Go's runtime starts, and Run goes on from where this ended.
 //
+//lint:ignore U1000 only assembly calls it
 //go:nosplit
 func begin(stack unsafe.Pointer) {
 	arguments := *(*int)(stack)
