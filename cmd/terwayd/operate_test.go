@@ -209,7 +209,7 @@ func TestStatusOfADaemonThatWaits(t *testing.T) {
 	s.start()
 	s.eventually("status", func() bool {
 		out, _, code := s.operate("status")
-		return code == 1 && strings.Contains(out, "BadAccessKey") && strings.Contains(out, "onectl ram-user rotate")
+		return code == 1 && strings.Contains(out, "BadAccessKey") && strings.Contains(out, "onectl ram-user grant")
 	})
 }
 
