@@ -132,6 +132,10 @@ func TestTheRightsAreThoseThatAreUsed(t *testing.T) {
 			_, err := client.NodeAnnotation(ctx, "a")
 			return err
 		},
+		"NodeLabel": func(ctx context.Context) error {
+			_, err := client.NodeLabel(ctx, "l")
+			return err
+		},
 		"ShowNode": func(ctx context.Context) error {
 			return client.ShowNode(ctx, map[string]string{"a": "b"}, []Condition{{Type: "SufficientIP", Status: "True"}})
 		},
