@@ -61,7 +61,7 @@ func addRequest() Request {
 }
 
 func TestCallHandsOverRequestAndDescriptors(t *testing.T) {
-	var got Request
+	asked := make(chan Request, 1)
 	socket := serve(t, func(conn *net.UnixConn) {
 		request, sandbox, err := Receive(conn)
 		if err != nil {
@@ -69,7 +69,7 @@ func TestCallHandsOverRequestAndDescriptors(t *testing.T) {
 			return
 		}
 		defer sandbox.Close()
-		got = request
+		asked <- request
 		// What is written into the one descriptor must come out of the other: they are the caller's pipe.
 		sandbox.Netlink.WriteString("through")
 		text := make([]byte, 7)
@@ -85,7 +85,7 @@ func TestCallHandsOverRequestAndDescriptors(t *testing.T) {
 	}
 	want := addRequest()
 	want.Version, want.Network, want.CNIVersion = Version, "terway", "0.3.0"
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, <-asked); diff != "" {
 		t.Error(diff)
 	}
 }
