@@ -88,7 +88,7 @@ var layers = map[string][]string{
 	"pkg/node/datapath":            {},
 	"pkg/node/datapath/bpf/":       {"pkg/node/datapath"},
 	"pkg/node/datapath/kernel/":    {"pkg/node/datapath", "pkg/node/datapath/bpf"},
-	"pkg/node/kube/":               {"pkg/cloud"},
+	"pkg/node/kube/":               {"pkg/cloud", "pkg/node/cause"},
 	"pkg/node/cni/":                {"pkg/node/cause"},
 	"pkg/node/nodefacts/":          {},
 	"pkg/node/cri/":                {},

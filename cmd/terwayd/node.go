@@ -150,6 +150,7 @@ func (n *node) assemble(ctx context.Context, book *ledger.Ledger, k *kernel.Kern
 	n.metrics.ShowPool(stock.Status)
 	n.metrics.CountKernel(k.Requests)
 	server := daemon.New(daemon.Options{
+		Pods: n.pods(),
 		Pool: stock, Ledger: book, Records: records, Rebooted: rebooted, Runtime: n.sandboxes(), Kernel: namespaces{k}, Healer: namespaces{k}, ENIs: enis, Steer: steer, MTU: mtu, Mode: n.mode, Cooling: cooling,
 		Events: n.events, Metrics: n.metrics, Logger: n.logger, Viewer: k, History: past,
 	})

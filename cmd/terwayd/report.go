@@ -20,6 +20,14 @@ func (n *node) budgets() (all []daemon.CallBudget) {
 	return all
 }
 
+// pods is what the API server knows of this node's pods, nil without one.
+func (n *node) pods() daemon.Pods {
+	if n.apiServer == nil {
+		return nil
+	}
+	return n.apiServer.Pods
+}
+
 // reportNode keeps the Node's conditions and annotations, until ctx ends, when there is an API server.
 func (n *node) reportNode(ctx context.Context, stock *pool.Pool) {
 	if n.apiServer == nil {

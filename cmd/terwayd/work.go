@@ -36,6 +36,9 @@ func (n *node) work(ctx context.Context, stock *pool.Pool, server *daemon.Daemon
 		front.Go(func() error { server.Sweep(ctx); return nil })
 		front.Go(func() error { follow(ctx); return nil })
 		front.Go(func() error { server.Heal(ctx); return nil })
+		if n.apiServer != nil {
+			front.Go(func() error { n.apiServer.Pods.Watch(ctx); return nil })
+		}
 		front.Go(func() error { n.reportNode(ctx, stock); return nil })
 		front.Go(func() error { return n.announce(ctx, stock) })
 		return front.Wait()

@@ -72,6 +72,12 @@ type Events interface {
 	Node(reason, message string)
 }
 
+// Pods tells what the API server knows of this node's pods. It does not block.
+type Pods interface {
+	// Gone reports that the API server certainly has no such pod any more, whose sandbox was made at a time.
+	Gone(uid string, made time.Time) bool
+}
+
 // Clock tells the time and wakes the sweeper up.
 type Clock interface {
 	Now() time.Time
@@ -93,6 +99,7 @@ type Options struct {
 	Viewer  Viewer       // nil: inspections do not look at the kernel
 	History *history.Log // nil: nobody knows later who held an address
 	Events  Events
+	Pods    Pods // nil: nothing is known of them
 	Metrics *Metrics
 	Clock   Clock // nil is the machine's clock
 	Logger  *slog.Logger

@@ -112,8 +112,23 @@ func (d *Daemon) findGarbage(ctx context.Context) (garbage, error) {
 	if err != nil {
 		return garbage{}, err
 	}
-	d.seen = found.seen(d.seen, d.opts.Clock.Now())
+	now := d.opts.Clock.Now()
+	d.seen = d.agreed(found.seen(d.seen, now), now)
 	return d.seen, nil
+}
+
+// agreed is g in which a record counts as seen for long enough when its pod is gone from the API server, too: that is the
+// second observation. Alone it is none: only what is garbage by the node's own look is in g.
+func (d *Daemon) agreed(g garbage, now time.Time) garbage {
+	if d.opts.Pods == nil {
+		return g
+	}
+	for r, at := range g.records {
+		if since := now.Add(-holdBack); at.After(since) && d.opts.Pods.Gone(r.PodUID, r.CreatedAt) {
+			g.records[r] = since
+		}
+	}
+	return g
 }
 
 // takeAway removes all of g, one after the other; a failure does not keep the others. told is called for each record and link.

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/onectl/onectl/pkg/node/cni"
 	"github.com/onectl/onectl/pkg/node/datapath"
 	"github.com/onectl/onectl/pkg/node/ledger"
 )
@@ -147,5 +148,36 @@ func TestSweepGoesOnWhenOneReleaseFails(t *testing.T) {
 	b.script.breaks("pool.Release", errBroken)
 	if err := b.sweepOnce(t.Context()); err == nil || !strings.Contains(err.Error(), errBroken.Error()) {
 		t.Errorf("sweep hid a failure: %v", err)
+	}
+}
+
+// gonePods is what the API server has no more.
+type gonePods map[string]bool
+
+func (g gonePods) Gone(uid string, _ time.Time) bool { return g[uid] }
+
+func TestAPodThatIsGoneFromTheAPIServerIsTheSecondObservation(t *testing.T) {
+	for name, c := range map[string]struct {
+		pods     Pods
+		sandbox  bool // it is still on the node
+		released bool
+	}{
+		"gone on both sides":             {gonePods{"uid-0": true}, false, true},
+		"gone from the node alone":       {gonePods{}, false, false},
+		"gone from the API server alone": {gonePods{"uid-0": true}, true, false},
+		"no API server":                  {nil, false, false},
+	} {
+		b := newBench(t)
+		b.opts.Pods = c.pods
+		b.ask(t, request(cni.Add, "c1"))
+		if !c.sandbox {
+			clear(b.kernel.links)
+		}
+		if err := b.sweepOnce(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if _, found := b.record("c1/eth0"); found == c.released {
+			t.Errorf("%s: after one look the record is there: %t", name, found)
+		}
 	}
 }

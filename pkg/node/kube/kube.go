@@ -33,6 +33,7 @@ const timeout = 10 * time.Second
 
 // Client speaks for one node. Create one with InCluster; Close stops its goroutine.
 type Client struct {
+	Pods     *Pods // of the client's node; it knows none before its Watch has run
 	node     string
 	rest     *rest.RESTClient
 	events   record.EventBroadcaster
@@ -65,7 +66,12 @@ func New(config *rest.Config, node string, logger *slog.Logger) (*Client, error)
 		return nil, fmt.Errorf("reach the API server: %w", err)
 	}
 	ctx := klog.NewContext(context.Background(), logr.FromSlogHandler(logger.Handler()))
-	c := &Client{node: node, rest: client, events: record.NewBroadcaster(record.WithContext(ctx))}
+	config.Timeout = 0
+	lasting, err := rest.RESTClientFor(config)
+	if err != nil {
+		return nil, fmt.Errorf("reach the API server: %w", err)
+	}
+	c := &Client{node: node, rest: client, Pods: &Pods{node: node, rest: lasting, logger: logger}, events: record.NewBroadcaster(record.WithContext(ctx))}
 	c.recorder = c.events.NewRecorder(scheme, corev1.EventSource{Component: component, Host: node})
 	c.events.StartRecordingToSink(sink{client})
 	return c, nil

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
@@ -35,6 +36,12 @@ func (r *recorder) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	r.needed[right(request)] = true
 	r.mu.Unlock()
 	r.apiServer.ServeHTTP(w, request)
+}
+
+func (r *recorder) used(right string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.needed[right]
 }
 
 // right is what a request needs, as the API server's authoriser reads it.
@@ -153,6 +160,14 @@ func TestTheRightsAreThoseThatAreUsed(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	watching, stop := context.WithCancel(t.Context())
+	watched := make(chan struct{})
+	go func() { defer close(watched); client.Pods.Watch(watching) }()
+	for !server.used("pods watch") {
+		time.Sleep(time.Millisecond)
+	}
+	stop()
+	<-watched
 	client.Close()
 	if diff := cmp.Diff(sorted(granted(t)), sorted(server.needed)); diff != "" {
 		t.Error("granted (-) and used (+) differ:", diff)
