@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -54,6 +55,7 @@ func TestTheConditionNamesAConfigurationThatCannotBeUsed(t *testing.T) {
 
 // writes is a Node that a NodeReport is written to.
 type writes struct {
+	mu    sync.Mutex // guards all, and what look reads
 	views []NodeView
 	at    []time.Duration
 	err   error
@@ -62,7 +64,14 @@ type writes struct {
 
 func report(ctx context.Context, w *writes, look func() NodeView, log *strings.Builder) {
 	began := time.Now()
-	r := NodeReport{Look: look, Logger: slog.New(slog.NewTextHandler(log, nil)), Show: func(_ context.Context, v NodeView) error {
+	guarded := func() NodeView {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return look()
+	}
+	r := NodeReport{Look: guarded, Logger: slog.New(slog.NewTextHandler(log, nil)), Show: func(_ context.Context, v NodeView) error {
+		w.mu.Lock()
+		defer w.mu.Unlock()
 		if w.tries++; w.err != nil {
 			return w.err
 		}
@@ -70,6 +79,14 @@ func report(ctx context.Context, w *writes, look func() NodeView, log *strings.B
 		return nil
 	}}
 	go r.Run(ctx)
+}
+
+// pass lets time pass until everything rests; w is the caller's before and after.
+func (w *writes) pass(d time.Duration) {
+	w.mu.Unlock()
+	time.Sleep(d)
+	synctest.Wait()
+	w.mu.Lock()
 }
 
 func TestTheNodeIsWrittenOnChangeAndAsHeartbeat(t *testing.T) {
@@ -80,21 +97,21 @@ func TestTheNodeIsWrittenOnChangeAndAsHeartbeat(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		defer stop()
 		report(ctx, &w, func() NodeView { return ViewOf(status, "") }, &log)
-		time.Sleep(11 * time.Minute)
-		synctest.Wait()
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.pass(11 * time.Minute)
 		if diff := cmp.Diff([]time.Duration{0, 5 * time.Minute, 10 * time.Minute}, w.at); diff != "" {
 			t.Error("without a change:", diff)
 		}
 		status.Capacity = 20
-		time.Sleep(reportLook)
-		synctest.Wait()
+		w.pass(reportLook)
 		if len(w.views) != 4 {
 			t.Errorf("a change is not written at once: %v", w.at)
 		}
 		for i := range 24 { // two minutes of back and forth
 			status.Idle = i % 2
 			status.Capacity = 20 + i%2
-			time.Sleep(reportLook)
+			w.pass(reportLook)
 		}
 		if n := len(w.views) - 4; n < 4 || n > 8 {
 			t.Errorf("two minutes of back and forth are %d writes", n)
@@ -109,14 +126,14 @@ func TestAnAPIServerThatIsAwayIsAskedLessOftenAndToldOnce(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		defer stop()
 		report(ctx, &w, func() NodeView { return ViewOf(pool.Status{}, "") }, &log)
-		time.Sleep(time.Hour)
-		synctest.Wait()
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.pass(time.Hour)
 		if w.tries < 30 || w.tries > 70 || strings.Count(log.String(), "cause=APIServerUnavailable") != 1 {
 			t.Errorf("%d tries in an hour, log: %s", w.tries, &log)
 		}
 		w.err = nil
-		time.Sleep(reportMostPause)
-		synctest.Wait()
+		w.pass(reportMostPause)
 		if len(w.views) != 1 {
 			t.Errorf("%d writes in the minute after it came back", len(w.views))
 		}
