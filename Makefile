@@ -28,7 +28,7 @@ build: ## static binaries in bin/
 test: lint unit shortsoak stories ## everything: lint, unit tests with the race detector, two minutes of soak, the stories on a fresh lab
 
 unit: needs ## unit and namespace tests with the race detector
-	CGO_ENABLED=1 go test -race ./pkg/... ./cmd/... ./e2e/lab/... ./e2e/bench ./manifests/...
+	CGO_ENABLED=1 go test -race -timeout 30m ./pkg/... ./cmd/... ./e2e/lab/... ./e2e/bench ./manifests/...
 
 stories: build needs ## the end-to-end stories over the real binaries
 	go test -count=1 -timeout 60m ./e2e
