@@ -121,6 +121,10 @@ func (s *story) deploy(t *testing.T) {
 	s.apply(t, datacentrePod)
 	s.kubectl(t, "expose", "deployment", "hello", "--port=80", "--target-port=8080")
 	s.kubectl(t, "wait", "--for=condition=Ready", "pod/datacentre", "--timeout=60s")
+	// What an operator types, in an image without a shell.
+	if said := s.kubectl(t, "-n", "kube-system", "exec", "ds/terway-eniip", "-c", "terway", "--", "terwayd", "pods"); !strings.Contains(said, "hello-") {
+		t.Errorf("terwayd pods does not show the node's pods:\n%s", said)
+	}
 }
 
 // podIPs maps the addresses of an app's running pods to their nodes.

@@ -49,7 +49,7 @@ func pack(name, binDir string, compress bool, programs ...string) (image.Image, 
 	if err != nil {
 		return image.Image{}, err
 	}
-	return image.Build(image.Spec{Name: name, Base: []image.Layer{content}, Entrypoint: []string{"/" + programs[0]}})
+	return image.Build(image.Spec{Name: name, Base: []image.Layer{content}, Entrypoint: []string{"/" + programs[0]}, Env: []string{"PATH=/"}})
 }
 
 // versionTag is the tag that the onectl in path installs.
