@@ -93,12 +93,8 @@ func (n *node) contenders(bin, reference string) (ours plugin, all []contender, 
 	if err != nil {
 		return plugin{}, nil, err
 	}
-	bridge, err := n.reference(reference, "bridge", `"bridge":"cni0","isGateway":true,`, "10.246.0.0/16")
-	if err != nil {
-		return plugin{}, nil, err
-	}
 	host, err := n.Namespace()
-	return ours, []contender{ours, ptp, bridge, floor{host}}, err
+	return ours, []contender{ours, ptp, floor{host}}, err
 }
 
 // samples is what was measured, by contender, operation and workers.
@@ -151,7 +147,7 @@ func (s samples) print() {
 	}
 }
 
-// rows are the figures of operations: ours beside ptp's, the floor's and bridge's.
+// rows are the figures of operations: ours beside ptp's, the floor's.
 func (s samples) rows() []Row {
 	of := func(label, verb string, workers int) sample { return s[key(label, verb, workers)] }
 	p := func(name, verb string, workers int, share float64, other string) Row {
@@ -169,7 +165,6 @@ func (s samples) rows() []Row {
 		rate("cni_add_rate_8w", "ADD", 8, "ptp"), rate("cni_del_rate_8w", "DEL", 8, "ptp"),
 		p("cni_add_p50_floor", "ADD", 1, 0.5, "floor"), p("cni_del_p50_floor", "DEL", 1, 0.5, "floor"),
 		rate("cni_add_rate_8w_floor", "ADD", 8, "floor"), rate("cni_del_rate_8w_floor", "DEL", 8, "floor"),
-		p("cni_add_p50_bridge", "ADD", 1, 0.5, "bridge"), rate("cni_add_rate_8w_bridge", "ADD", 8, "bridge"), rate("cni_del_rate_8w_bridge", "DEL", 8, "bridge"),
 	}
 }
 
