@@ -118,7 +118,6 @@ type Daemon struct {
 	held  map[string]ledger.Record // by owner, as in the ledger
 	seen  garbage                  // as last looked; guarded by the lock named sweeping
 	adds  adds
-	trend trend
 
 	strangers map[string]bool             // ENIs that the pool did not know at the last look; owned by Sweep
 	unlisted  map[ledger.Record]time.Time // sandboxes that the runtime does not list, since when; guarded as seen

@@ -84,6 +84,15 @@ func (t *decline) untilEmpty(resource string, now level) time.Duration {
 	return untilEmpty(all)
 }
 
+// look notes what is left of every resource now, and returns when each runs out.
+func (t *decline) look(s pool.Status, now time.Time) map[string]time.Duration {
+	until := map[string]time.Duration{}
+	for resource, count := range leftOver(s) {
+		until[resource] = t.untilEmpty(resource, level{now, count})
+	}
+	return until
+}
+
 // leftOver is what is left for pods to come: of the node, and in the vSwitches that its ENIs may be in, which other nodes use, too.
 // The vSwitches' count is not known before they were read.
 func leftOver(s pool.Status) map[string]int {

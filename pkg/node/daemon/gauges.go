@@ -62,8 +62,7 @@ func (c poolCollector) Collect(out chan<- prometheus.Metric) {
 		out <- prometheus.MustNewConstMetric(prometheus.NewDesc(freeName, freeHelp, []string{"vswitch", "zone"}, nil), prometheus.GaugeValue, float64(v.Free), v.ID, v.ZoneID)
 		out <- prometheus.MustNewConstMetric(prometheus.NewDesc(retryName, retryHelp, []string{"vswitch"}, nil), prometheus.GaugeValue, retryIn(v), v.ID)
 	}
-	for resource, count := range leftOver(now) {
-		until := c.decline.untilEmpty(resource, level{time.Now(), count})
+	for resource, until := range c.decline.look(now, time.Now()) {
 		out <- prometheus.MustNewConstMetric(prometheus.NewDesc(emptyName, emptyHelp, []string{"resource"}, nil), prometheus.GaugeValue, seconds(until), resource)
 	}
 }

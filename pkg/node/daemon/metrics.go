@@ -25,6 +25,7 @@ type Metrics struct {
 	backoffs *prometheus.CounterVec
 	refusals *prometheus.CounterVec
 	repairs  *prometheus.CounterVec
+	decline  decline // of what is left for pods
 }
 
 // NewMetrics makes an empty set with a registry of its own.
@@ -75,7 +76,7 @@ func (m *Metrics) Handler() http.Handler {
 
 // ShowPool adds the pool's gauges, read when somebody asks.
 func (m *Metrics) ShowPool(status func() pool.Status) {
-	m.registry.MustRegister(poolCollector{status, &decline{}})
+	m.registry.MustRegister(poolCollector{status, &m.decline})
 }
 
 // CountKernel adds the number of requests sent to the kernel.

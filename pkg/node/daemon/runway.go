@@ -1,52 +1,19 @@
 package daemon
 
 import (
-	"sync"
-	"time"
-
 	"github.com/onectl/onectl/pkg/node/daemon/inspect"
 	"github.com/onectl/onectl/pkg/node/pool"
 )
 
-// trendSamples is how many sweeps a trend looks back on: ten minutes.
-const trendSamples = 10
-
-// trend is how many addresses pods held at the last sweeps. The zero value has seen none.
-type trend struct {
-	mu      sync.Mutex // guards samples
-	samples []sample   // oldest first
-}
-
-type sample struct {
-	at   time.Time
-	used int
-}
-
-// note keeps what is used now, and forgets what is older than the trend goes back.
-func (t *trend) note(used int, now time.Time) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.samples = append(t.samples, sample{now, used})
-	if more := len(t.samples) - trendSamples - 1; more > 0 {
-		t.samples = append([]sample(nil), t.samples[more:]...)
-	}
-}
-
-// hourly is how many more addresses an hour pods hold, by the trend; negative when they hold fewer, 0 too while nothing is known.
-func (t *trend) hourly(used int, now time.Time) float64 {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if len(t.samples) == 0 || now.Sub(t.samples[0].at) < sweepEvery {
-		return 0
-	}
-	return float64(used-t.samples[0].used) * float64(time.Hour) / float64(now.Sub(t.samples[0].at))
-}
-
-// runway is how many more pods can get an address, and when none will if the trend goes on.
+// runway is how many more pods can get an address, and when none will if it goes on as in the last while: the forecast that
+// terway_exhaustion_seconds shows, of the resource that ends first.
 func (d *Daemon) runway(s pool.Snapshot, status pool.Status) inspect.Runway {
-	r := inspect.Runway{Left: left(s, status), Hourly: d.trend.hourly(status.Used, s.Taken)}
-	if r.Hourly > 0 {
-		r.EndsAt = s.Taken.Add(time.Duration(float64(r.Left) / r.Hourly * float64(time.Hour)))
+	r := inspect.Runway{Left: left(s, status)}
+	first := forever
+	for resource, until := range d.opts.Metrics.decline.look(status, s.Taken) {
+		if until < first {
+			first, r.Resource, r.EndsAt = until, resource, s.Taken.Add(until)
+		}
 	}
 	return r
 }

@@ -11,14 +11,13 @@ import (
 	"github.com/onectl/onectl/pkg/node/pool"
 )
 
-func TestRunwayFollowsTheLastSweeps(t *testing.T) {
+func TestRunwayEndsWhereTheMetricSaysAndNamesWhatEndsFirst(t *testing.T) {
 	b := newBench(t)
 	const left = 3
-	status := pool.Status{Ready: true, Capacity: 20, Total: 18, Idle: 1, VSwitches: []pool.VSwitchStatus{{ID: "vsw-1", Free: 9, Usable: true}, {ID: "vsw-nodes", Free: 250, Usable: true}}}
-	look := func(used int) inspect.Runway {
+	status := pool.Status{Ready: true, Capacity: 100, Total: 98, Idle: 1, VSwitches: []pool.VSwitchStatus{{ID: "vsw-1", Free: 9, Usable: true}, {ID: "vsw-nodes", Free: 250, Usable: true}}}
+	look := func() inspect.Runway {
 		t.Helper()
-		b.pool.status, status.Used = status, used
-		b.pool.status.Used = used
+		b.pool.status = status
 		s, err := b.pool.Snapshot(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -26,23 +25,28 @@ func TestRunwayFollowsTheLastSweeps(t *testing.T) {
 		s.Taken = b.opts.Clock.Now()
 		return b.runway(s, b.pool.Status())
 	}
-	if diff := cmp.Diff(inspect.Runway{Left: left}, look(5)); diff != "" {
+	if diff := cmp.Diff(inspect.Runway{Left: left}, look()); diff != "" {
 		t.Errorf("before the first sweep: %s", diff)
 	}
-	for minute := range 30 { // one pod comes each minute; only the last ten minutes count
-		used := 100
-		if minute >= 15 {
-			used = minute
-		}
-		look(used)
+	for minute := range 61 { // after twenty calm minutes one pod comes each minute
+		b.pool.status = status
+		b.pool.status.Used = max(0, minute-20)
 		b.sweep(t)
 	}
-	want := inspect.Runway{Left: left, Hourly: 60, EndsAt: b.opts.Clock.Now().Add(3 * time.Minute)}
-	if diff := cmp.Diff(want, look(30)); diff != "" {
+	status.Used = 41 // the sweeps end with the clock a minute on
+	want := inspect.Runway{Left: left, Resource: "node", EndsAt: b.opts.Clock.Now().Add(59 * time.Minute)}
+	if diff := cmp.Diff(want, look()); diff != "" {
 		t.Errorf("one pod a minute: %s", diff)
 	}
-	if got := look(10); got.Hourly >= 0 || !got.EndsAt.IsZero() {
-		t.Errorf("pods leave: %+v", got)
+	for minute := range 40 { // other nodes take what the vSwitches have
+		status.VSwitches[1].Free = 241 - 2*minute
+		b.pool.status = status
+		b.sweep(t)
+	}
+	status.VSwitches[1].Free -= 2 // 170 are left with those of vsw-1
+	want = inspect.Runway{Left: left, Resource: "vswitch", EndsAt: b.opts.Clock.Now().Add(85 * time.Minute)}
+	if diff := cmp.Diff(want, look()); diff != "" {
+		t.Errorf("others take: %s", diff)
 	}
 }
 

@@ -90,7 +90,7 @@ func (d *Daemon) Sweep(ctx context.Context) {
 func (d *Daemon) sweepOnce(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, sweepEvery)
 	defer cancel()
-	d.trend.note(d.opts.Pool.Status().Used, d.opts.Clock.Now())
+	d.opts.Metrics.decline.look(d.opts.Pool.Status(), d.opts.Clock.Now())
 	repaired := errors.Join(d.dropStrangers(ctx), d.opts.ENIs.Repair(ctx), d.complete(ctx))
 	unlock, err := d.locks.lock(ctx, sweeping)
 	if err != nil {

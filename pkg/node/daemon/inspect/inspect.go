@@ -172,9 +172,9 @@ type Pool struct {
 
 // Runway is how long the addresses will do.
 type Runway struct {
-	Left   int       `json:"left"`            // addresses that can still be granted
-	Hourly float64   `json:"hourly"`          // more addresses held an hour, by the last ten minutes; negative: fewer
-	EndsAt time.Time `json:"endsAt,omitzero"` // when none is left if it goes on so; zero: it does not end
+	Left     int       `json:"left"`               // addresses that can still be granted
+	EndsAt   time.Time `json:"endsAt,omitzero"`    // when none is left if it goes on as in the last half hour; zero: it does not end
+	Resource string    `json:"resource,omitempty"` // what ends first: node (its instance carries no more) or vswitch (all nodes use them)
 }
 
 // Wait is an ADD that has no address yet.

@@ -70,7 +70,7 @@ func enis() ENIs {
 func stock() Pool {
 	return Pool{
 		Now: now, Counts: Counts{Capacity: 30, Used: 5, Waiting: 1, MaxIdle: 5, ENIs: 2}, ReadAt: before(12 * time.Second),
-		Runway:  Runway{Left: 3, Hourly: 12, EndsAt: now.Add(15 * time.Minute)},
+		Runway:  Runway{Left: 3, Resource: "vswitch", EndsAt: now.Add(15 * time.Minute)},
 		Waiting: []Wait{{Owner: container + "/eth0", Pod: "default/web-9", Since: before(4 * time.Second)}}, Obstacle: &exhausted,
 		VSwitches: []VSwitch{{ID: "vsw-pods", Zone: "cn-hangzhou-i", State: "exhausted", RetryAt: now.Add(20 * time.Second)}, {ID: "vsw-more", Zone: "cn-hangzhou-i", Free: 251, State: "usable"}},
 		Doing:     []string{"ReadVSwitches"}, Problems: []Problem{exhausted},

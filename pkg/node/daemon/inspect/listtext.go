@@ -99,9 +99,10 @@ func (r Runway) text(now time.Time) string {
 	}
 	text := fmt.Sprintf("%d more can be granted", r.Left)
 	if r.EndsAt.IsZero() {
-		return text + ", and pods take no more than they give back"
+		return text + ", and by the last half hour they do not run out"
 	}
-	return text + fmt.Sprintf("; pods take %.1f an hour more than they give back: none is left in %s", r.Hourly, span(r.EndsAt.Sub(now)))
+	where := map[string]string{"node": "the node carries no more then", "vswitch": "the vSwitches, which all nodes use, are empty then"}[r.Resource]
+	return text + fmt.Sprintf("; by the last half hour none is left in %s: %s", span(r.EndsAt.Sub(now)), where)
 }
 
 // plans is what the pool does and will do.
