@@ -1,13 +1,10 @@
 package main
 
 import (
-	"archive/tar"
 	"bytes"
-	"compress/gzip"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -19,6 +16,7 @@ import (
 
 	"github.com/onectl/onectl/pkg/node/daemon/inspect"
 	"github.com/onectl/onectl/pkg/node/datapath"
+	"github.com/onectl/onectl/pkg/testkit"
 )
 
 // operate runs one of the commands that ask the daemon, as an operator does.
@@ -257,7 +255,7 @@ func TestSupportBundleHasNoSecret(t *testing.T) {
 	s.says(1, []string{"support-bundle", "-f", path}, "name a file that is not there yet")
 	text, err := os.ReadFile(path)
 	s.must(err)
-	files := unpack(t, text)
+	files := testkit.Untar(t, bytes.NewReader(text))
 	for _, secret := range []string{"LTAI-planted-in-conf", "secret-planted-in-conf", "planted-beside-them", s.key.ID, s.key.Secret.Reveal()} {
 		for name, content := range files {
 			if strings.Contains(content, secret) {
@@ -275,32 +273,7 @@ func TestSupportBundleHasNoSecret(t *testing.T) {
 		}
 	}
 	out := s.says(0, []string{"support-bundle"})
-	if again := unpack(t, []byte(out)); len(again) != len(files) {
+	if again := testkit.Untar(t, strings.NewReader(out)); len(again) != len(files) {
 		t.Errorf("%d files on standard output, %d in the file", len(again), len(files))
-	}
-}
-
-// unpack is a bundle's files by name, without the folder.
-func unpack(t *testing.T, text []byte) map[string]string {
-	t.Helper()
-	zipped, err := gzip.NewReader(bytes.NewReader(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	files := map[string]string{}
-	for archive := tar.NewReader(zipped); ; {
-		header, err := archive.Next()
-		if err == io.EOF {
-			return files
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		content, err := io.ReadAll(archive)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, name, _ := strings.Cut(header.Name, "/")
-		files[name] = string(content)
 	}
 }

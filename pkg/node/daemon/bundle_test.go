@@ -1,16 +1,14 @@
 package daemon
 
 import (
-	"archive/tar"
 	"bytes"
-	"compress/gzip"
 	"errors"
-	"io"
 	"strings"
 	"testing"
 
 	"github.com/onectl/onectl/pkg/cloud"
 	"github.com/onectl/onectl/pkg/node/daemon/settings"
+	"github.com/onectl/onectl/pkg/testkit"
 )
 
 // A secret that got where none belongs, and a daemon that cannot serve yet: the bundle has what there is, without the secret.
@@ -32,41 +30,18 @@ func TestBundleOfADaemonThatWaits(t *testing.T) {
 	if err := i.Bundle(t.Context(), &text); err != nil {
 		t.Fatal(err)
 	}
-	files := untar(t, &text)
+	files := testkit.Untar(t, &text)
 	for name, content := range files {
 		if strings.Contains(content, "planted") {
 			t.Errorf("%s: %s", name, content)
 		}
 	}
 	for name, part := range map[string]string{
-		"bundle/log.jsonl": "signed with ***", "bundle/metrics.txt.missing": "cannot gather ***", "bundle/config/eni_conf": `"max_pool_size": 5`,
-		"bundle/pods.json.missing": "there is no AccessKey; grant one", "bundle/status.json": `"waiting": "there is no AccessKey; grant one"`, "bundle/kernel.txt.missing": "does not serve yet",
+		"log.jsonl": "signed with ***", "metrics.txt.missing": "cannot gather ***", "config/eni_conf": `"max_pool_size": 5`,
+		"pods.json.missing": "there is no AccessKey; grant one", "status.json": `"waiting": "there is no AccessKey; grant one"`, "kernel.txt.missing": "does not serve yet",
 	} {
 		if !strings.Contains(files[name], part) {
 			t.Errorf("%s: %q, want %q in it", name, files[name], part)
 		}
-	}
-}
-
-func untar(t *testing.T, text io.Reader) map[string]string {
-	t.Helper()
-	zipped, err := gzip.NewReader(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	files := map[string]string{}
-	for archive := tar.NewReader(zipped); ; {
-		header, err := archive.Next()
-		if err == io.EOF {
-			return files
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		content, err := io.ReadAll(archive)
-		if err != nil {
-			t.Fatal(err)
-		}
-		files[header.Name] = string(content)
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
+
+	"github.com/onectl/onectl/pkg/node/datapath"
 )
 
 // Listing is all links, rules, routes and neighbours of the host, whosever they are, a line each, for a person who cannot
@@ -64,30 +66,20 @@ func listAddrs(ctx context.Context, s *socket, names map[int]string) (lines []st
 }
 
 func listRules(ctx context.Context, s *socket, _ map[int]string) (lines []string, err error) {
-	for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
-		header := nl.NewRtMsg()
-		header.Family, header.Table, header.Protocol, header.Type = uint8(family), 0, 0, 0
-		replies, err := s.dump(ctx, request(unix.RTM_GETRULE, 0, "list rules", header))
-		if err != nil {
-			return nil, err
+	err = eachRule(ctx, s, func(r datapath.Rule, protocol uint8) {
+		text, from := "rule", "all"
+		if r.IPv6 {
+			text = "rule -6"
 		}
-		for _, b := range replies {
-			list := attributes(b[unix.SizeofRtMsg:])
-			r := parseRule(nl.DeserializeRtMsg(b), list)
-			text, from := "rule", "all"
-			if r.IPv6 {
-				text = "rule -6"
-			}
-			if r.From.IsValid() {
-				from = r.From.String()
-			}
-			if !r.Mark.IsZero() {
-				from += " fwmark " + r.Mark.String()
-			}
-			lines = append(lines, fmt.Sprintf("%s %d from %s lookup %d protocol %d", text, r.Priority, from, r.Table, find(list, nl.FRA_PROTOCOL).uint8()))
+		if r.From.IsValid() {
+			from = r.From.String()
 		}
-	}
-	return lines, nil
+		if !r.Mark.IsZero() {
+			from += " fwmark " + r.Mark.String()
+		}
+		lines = append(lines, fmt.Sprintf("%s %d from %s lookup %d protocol %d", text, r.Priority, from, r.Table, protocol))
+	})
+	return lines, err
 }
 
 func listRoutes(ctx context.Context, s *socket, names map[int]string) (lines []string, err error) {

@@ -240,22 +240,29 @@ func parseRoute(b []byte) (r datapath.Route, index int, inTable uint32) {
 
 // rulesOf lists the rules of both families, all of them or ours alone.
 func rulesOf(ctx context.Context, s *socket, oursOnly bool) (found []datapath.Rule, err error) {
+	err = eachRule(ctx, s, func(r datapath.Rule, protocol uint8) {
+		if !oursOnly || protocol == datapath.Protocol {
+			found = append(found, r)
+		}
+	})
+	return found, err
+}
+
+// eachRule shows every rule of both families, and who made it.
+func eachRule(ctx context.Context, s *socket, show func(r datapath.Rule, protocol uint8)) error {
 	for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
 		header := nl.NewRtMsg()
 		header.Family, header.Table, header.Protocol, header.Type = uint8(family), 0, 0, 0
 		replies, err := s.dump(ctx, request(unix.RTM_GETRULE, 0, "list rules", header))
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for _, b := range replies {
 			list := attributes(b[unix.SizeofRtMsg:])
-			if oursOnly && find(list, nl.FRA_PROTOCOL).uint8() != datapath.Protocol {
-				continue
-			}
-			found = append(found, parseRule(nl.DeserializeRtMsg(b), list))
+			show(parseRule(nl.DeserializeRtMsg(b), list), find(list, nl.FRA_PROTOCOL).uint8())
 		}
 	}
-	return found, nil
+	return nil
 }
 
 func parseRule(header *nl.RtMsg, list []attribute) datapath.Rule {
