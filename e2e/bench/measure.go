@@ -47,25 +47,27 @@ func measure(ctx context.Context, bin, reference string, pods, rounds int) (rows
 	return slices.Concat(got.rows(), sizes, crowd.rows(idle), []Row{row("netlink_requests_per_add", "requests", requests, 12)}), err
 }
 
-// requests is how many times an ADD asks the kernel, when everything is warm and nothing else goes on.
+// requests is how many netlink requests an ADD sends when everything is warm: the median of all pods, since the daemon has its own
+// look at the kernel once a minute.
 func (n *node) requests(ctx context.Context, ours plugin) (float64, error) {
-	count := func() (float64, error) {
-		figures, err := n.Figures(ctx)
-		return figures["terway_kernel_requests_total"], err
+	var sent []float64
+	for _, pod := range n.pods {
+		before, err := n.Figures(ctx)
+		if err != nil {
+			return 0, err
+		}
+		if _, err := ours.call(ctx, "ADD", pod); err != nil {
+			return 0, err
+		}
+		after, err := n.Figures(ctx)
+		if err != nil {
+			return 0, err
+		}
+		const name = "terway_kernel_requests_total"
+		sent = append(sent, after[name]-before[name])
 	}
-	before, err := count()
-	if err != nil {
-		return 0, err
-	}
-	if _, err := ours.round(ctx, "ADD", n.pods, 1); err != nil {
-		return 0, err
-	}
-	after, err := count()
-	if err != nil {
-		return 0, err
-	}
-	_, err = ours.round(ctx, "DEL", n.pods, 8)
-	return (after - before) / float64(len(n.pods)), err
+	_, err := ours.round(ctx, "DEL", n.pods, 8)
+	return median(sent), err
 }
 
 // sizes is the plugin's file beside that of ptp.
@@ -93,8 +95,12 @@ func (n *node) contenders(bin, reference string) (ours plugin, all []contender, 
 	if err != nil {
 		return plugin{}, nil, err
 	}
+	bridge, err := n.reference(reference, "bridge", `"bridge":"cni0","isGateway":true,`, "10.246.0.0/16")
+	if err != nil {
+		return plugin{}, nil, err
+	}
 	host, err := n.Namespace()
-	return ours, []contender{ours, ptp, floor{host}}, err
+	return ours, []contender{ours, ptp, bridge, floor{host}}, err
 }
 
 // samples is what was measured, by contender, operation and workers.
@@ -134,6 +140,7 @@ func (s samples) visit(ctx context.Context, c contender, pods []pod, workers int
 			return err
 		}
 		name := key(c.label(), verb, workers)
+		fmt.Fprintf(os.Stderr, "%-14s %d pods in %.1f s\n", name, len(pods), one.wall.Seconds())
 		s[name] = s[name].add(one)
 	}
 	return nil
@@ -147,7 +154,7 @@ func (s samples) print() {
 	}
 }
 
-// rows are the figures of operations: ours beside ptp's, the floor's.
+// rows are the figures of operations: ours beside ptp's, the floor's and bridge's.
 func (s samples) rows() []Row {
 	of := func(label, verb string, workers int) sample { return s[key(label, verb, workers)] }
 	p := func(name, verb string, workers int, share float64, other string) Row {
@@ -165,6 +172,7 @@ func (s samples) rows() []Row {
 		rate("cni_add_rate_8w", "ADD", 8, "ptp"), rate("cni_del_rate_8w", "DEL", 8, "ptp"),
 		p("cni_add_p50_floor", "ADD", 1, 0.5, "floor"), p("cni_del_p50_floor", "DEL", 1, 0.5, "floor"),
 		rate("cni_add_rate_8w_floor", "ADD", 8, "floor"), rate("cni_del_rate_8w_floor", "DEL", 8, "floor"),
+		p("cni_add_p50_bridge", "ADD", 1, 0.5, "bridge"), rate("cni_add_rate_8w_bridge", "ADD", 8, "bridge"), rate("cni_del_rate_8w_bridge", "DEL", 8, "bridge"),
 	}
 }
 

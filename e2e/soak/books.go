@@ -83,6 +83,11 @@ func (s *story) compare(ctx context.Context) []string {
 		for _, ip := range e.IPv4 {
 			assigned[ip] = e.ID
 		}
+		for _, block := range e.Prefixes {
+			for ip := block.Addr(); block.Contains(ip); ip = ip.Next() {
+				assigned[ip] = e.ID
+			}
+		}
 	}
 	running := s.running()
 	for id, ip := range running {

@@ -27,11 +27,12 @@ import (
 
 // options are the command's flags.
 type options struct {
-	length  time.Duration
-	seed    uint64
-	pods    int
-	workers int
-	bin     string
+	length   time.Duration
+	seed     uint64
+	pods     int
+	workers  int
+	prefixes bool
+	bin      string
 }
 
 func main() {
@@ -42,24 +43,24 @@ func main() {
 	flag.Uint64Var(&o.seed, "seed", 0, "seed of all choices; 0: one by chance")
 	flag.IntVar(&o.pods, "pods", 36, "pods that may run at once; the node has room for 45")
 	flag.IntVar(&o.workers, "workers", 8, "how many come or go at once")
+	flag.BoolVar(&o.prefixes, "prefixes", false, "ENIs get /28 prefixes, as far as a vSwitch has whole ones")
 	flag.StringVar(&o.bin, "bin", "bin", "folder with the programs")
 	flag.Parse()
 	if o.seed == 0 {
 		o.seed = rand.Uint64N(1 << 32)
 	}
 	if err := run(ctx, o); err != nil {
-		fmt.Fprintf(os.Stderr, "soak: %v\nto try the same choices again: go run ./e2e/soak -for %v -seed %d\n", err, o.length, o.seed)
+		fmt.Fprintf(os.Stderr, "soak: %v\nto try the same choices again: go run ./e2e/soak -for %v -seed %d -prefixes=%t\n", err, o.length, o.seed, o.prefixes)
 		os.Exit(1)
 	}
 }
 
 func run(ctx context.Context, o options) (err error) {
-	fmt.Printf("soak: %v with %d workers and up to %d pods, seed %d\n", o.length, o.workers, o.pods, o.seed)
-	bin, err := filepath.Abs(o.bin)
-	if err != nil {
+	fmt.Printf("soak: %v with %d workers and up to %d pods, seed %d, prefixes %t\n", o.length, o.workers, o.pods, o.seed, o.prefixes)
+	if o.bin, err = filepath.Abs(o.bin); err != nil {
 		return err
 	}
-	s, err := newStory(ctx, o, bin)
+	s, err := newStory(ctx, o)
 	if err != nil {
 		return err
 	}
@@ -73,15 +74,16 @@ func run(ctx context.Context, o options) (err error) {
 }
 
 // nodeConf is the daemon's configuration: a small pool, so that ENIs come and go with the pods.
-func nodeConf(least, most int) map[string]any {
+func (o options) nodeConf(least, most int) map[string]any {
 	return map[string]any{
 		"min_pool_size": least, "max_pool_size": most, "vswitch_selection_policy": "random", "eni_selection_policy": "least_ips",
+		"enable_ip_prefix": o.prefixes,
 	}
 }
 
-func newNode(ctx context.Context, bin string) (*rig.Node, error) {
+func (o options) newNode(ctx context.Context) (*rig.Node, error) {
 	return rig.Open(ctx, rig.Options{
-		Name: "soak", Bin: bin, Type: "ecs.g7.xlarge", ENIConf: nodeConf(1, 5),
+		Name: "soak", Bin: o.bin, Type: "ecs.g7.xlarge", ENIConf: o.nodeConf(1, 5),
 		VSwitch: []fakecloud.VSwitchSpec{
 			{ID: "vsw-a", Zone: rig.Zone, CIDR: netip.MustParsePrefix("10.0.16.0/24")},
 			{ID: "vsw-b", Zone: rig.Zone, CIDR: netip.MustParsePrefix("10.0.17.0/24")},

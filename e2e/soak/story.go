@@ -19,7 +19,6 @@ import (
 // story is one run: the node, its pods, and what happened so far.
 type story struct {
 	options
-	bin    string
 	node   *rig.Node
 	peer   *os.File // another instance, which pods talk to
 	peerIP netip.Addr
@@ -39,12 +38,12 @@ type pod struct {
 	box  *sandbox // nil: it does not run
 }
 
-func newStory(ctx context.Context, o options, bin string) (s *story, err error) {
-	s = &story{options: o, bin: bin, held: map[netip.Addr]string{}, tally: tally{counts: map[string]int{}, began: time.Now()}}
+func newStory(ctx context.Context, o options) (s *story, err error) {
+	s = &story{options: o, held: map[netip.Addr]string{}, tally: tally{counts: map[string]int{}, began: time.Now()}}
 	for i := range o.pods {
 		s.pods = append(s.pods, &pod{name: fmt.Sprintf("pod-%02d", i)})
 	}
-	if s.node, err = newNode(ctx, bin); err != nil {
+	if s.node, err = s.newNode(ctx); err != nil {
 		return nil, err
 	}
 	defer func() {

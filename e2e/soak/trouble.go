@@ -180,7 +180,7 @@ func (s *story) configure(_ context.Context, random *rand.Rand) error {
 		return err
 	}
 	least := random.IntN(4)
-	for key, value := range nodeConf(least, least+random.IntN(6)) {
+	for key, value := range s.nodeConf(least, least+random.IntN(6)) {
 		eni[key] = value
 	}
 	if text, err = json.Marshal(eni); err != nil {

@@ -82,7 +82,7 @@ func (m *Metrics) ShowPool(status func() pool.Status) {
 // CountKernel adds the number of requests sent to the kernel.
 func (m *Metrics) CountKernel(requests func() uint64) {
 	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
-		Name: "terway_kernel_requests_total", Help: "Netlink requests sent; a batch of messages is one.",
+		Name: "terway_kernel_requests_total", Help: "Netlink requests sent, each of a batch counted.",
 	}, func() float64 { return float64(requests()) }))
 }
 

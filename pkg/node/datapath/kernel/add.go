@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -109,33 +110,38 @@ func (k *Kernel) add(ctx context.Context, a addition) (err error) {
 
 // create makes the veth and returns its host end, nil when there is nothing to undo. It is a request of its own, and the
 // kernel chooses the indexes: in one batch with the rest, of an index chosen here, a refused link would leave the rest to
-// be done to whichever link has that index.
+// be done to whichever link has that index. The answer shows the link; kernels before 6.2 have to be asked for it.
 func create(ctx context.Context, s *socket, a addition) (made *link, err error) {
-	replies, errs := s.run(ctx, []message{createVeth(a.veth, a.index, int(a.NetNS.Fd())), getLink(a.veth.Name, 0)})
+	veth := createVeth(a.veth, a.index, int(a.NetNS.Fd()))
+	veth.Flags |= unix.NLM_F_ECHO
+	replies, errs := s.run(ctx, []message{veth})
 	switch {
 	case errors.Is(errs[0], unix.EEXIST):
 		return nil, errOccupied
 	case errs[0] != nil:
 		return nil, errs[0]
-	case errs[1] != nil || replies[1] == nil:
-		return &link{}, errors.Join(fmt.Errorf("look for the new link: %w", unix.ENODEV), errs[1])
+	case replies[0] == nil:
+		if replies, errs = s.run(ctx, []message{getLink(a.veth.Name, 0)}); replies[0] == nil {
+			return &link{}, errors.Join(fmt.Errorf("look for the new link: %w", unix.ENODEV), errs[0])
+		}
 	}
-	made = parseLink(replies[1])
+	made = parseLink(replies[0])
 	if made.index == made.peer {
 		return made, &sameIndexError{made.index}
 	}
 	return made, nil
 }
 
-// furnish does the rest: the host's batch, then the pod's. Then it asks for both links, which makes the kernel finish their
+// furnish does the rest: the host's batch, then the pod's. Then it asks for the host's link, which makes the kernel finish its
 // change of carrier (linkwatch_sync_dev in rtnl_getlink): until then a packet would be dropped, and its sender would try again
-// only after a second. The carrier comes with the second end that is set up, so the host's link is asked for at the end.
+// only after a second. The carrier comes with the second end that is set up, and that end has it at once; but IPv6 takes its
+// addresses for usable only when it has heard of that, too.
 func (k *Kernel) furnish(ctx context.Context, s *socket, a addition, made *link) error {
 	mark, err := k.markRequests(a.veth, made.index)
 	if err != nil {
 		return err
 	}
-	messages := append(append(setLink(a.veth, made.index), limitRequests(a.veth, made.index)...), mark...)
+	messages := append(append(setNewLink(a.veth, made), limitRequests(a.veth, made.index)...), mark...)
 	messages = append(messages, content(a.host, map[string]int{a.veth.Name: made.index})...)
 	if err := s.do(ctx, messages); err != nil {
 		return err
@@ -149,7 +155,9 @@ func (k *Kernel) furnish(ctx context.Context, s *socket, a addition, made *link)
 		messages = append(append(messages, setLink(l, index[l.Name])...), limitRequests(l, index[l.Name])...)
 	}
 	messages = append(messages, content(a.pod, index)...)
-	messages = append(messages, getLink(a.veth.Peer, made.peer))
+	if slices.ContainsFunc(a.pod.Addrs, func(ip datapath.Addr) bool { return ip.Prefix.Addr().Is6() }) {
+		messages = append(messages, getLink(a.veth.Peer, made.peer))
+	}
 	if err := useSocket(a.Netlink, &k.requests, s.buf).do(ctx, messages); err != nil {
 		return fmt.Errorf("in the pod: %w", err)
 	}

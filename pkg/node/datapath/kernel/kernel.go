@@ -110,11 +110,11 @@ func (k *Kernel) Close() error {
 // datapath.Options.PerPodRules is the way; a NetNS with an IngressMark is then refused.
 func (k *Kernel) MarksError() error { return k.marksErr }
 
-// Requests is how many times a request was sent to the kernel so far. A batch counts as one.
-func (k *Kernel) Requests() uint64 { return k.requests.calls.Load() }
+// Requests is how many netlink requests were sent to the kernel so far, each of a batch counted.
+func (k *Kernel) Requests() uint64 { return k.requests.messages.Load() }
 
-// Messages is how many netlink messages were sent so far, each of a batch counted.
-func (k *Kernel) Messages() uint64 { return k.requests.messages.Load() }
+// Sends is how many calls of sendmsg they went in.
+func (k *Kernel) Sends() uint64 { return k.requests.sends.Load() }
 
 // host borrows a socket of the host's namespace. It waits for one until ctx ends.
 func (k *Kernel) host(ctx context.Context) (s *socket, giveBack func(), err error) {

@@ -19,6 +19,7 @@ type link struct {
 	index  int
 	peer   int // index of a veth's other end, in its namespace
 	peerNS int // number of that namespace as this one knows it, -1: the other end is in this one, or there is none
+	ipv6   bool
 }
 
 // ours reports whether we made the link.
@@ -50,7 +51,9 @@ func parseLink(b []byte) *link {
 			l.Alias = a.text()
 		case unix.IFLA_AF_SPEC:
 			families := attributes(a.value)
-			mode := find(attributes(find(families, unix.AF_INET6).value), inet6AddrGenMode).value
+			inet6 := find(families, unix.AF_INET6).value
+			mode := find(attributes(inet6), inet6AddrGenMode).value
+			l.ipv6 = len(inet6) > 0
 			l.NoLinkLocal = len(mode) > 0 && mode[0] == addrGenNone
 			inet := find(families, unix.AF_INET)
 			conf := find(attributes(inet.value), inetConf).value // all settings, 4 bytes each, from number 1 on

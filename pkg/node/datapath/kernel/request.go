@@ -83,18 +83,26 @@ func naming(name, mac string, mtu int) []*nl.RtAttr {
 // the kernel sets a link up first.
 func setLink(l datapath.Link, index int) []message {
 	if l.NoLinkLocal {
-		return []message{noLinkLocal(l, index), setUp(l, index)}
+		up := l
+		up.NoLinkLocal = false
+		return []message{noLinkLocal(l, index), setUp(up, index)}
 	}
 	return []message{setUp(l, index)}
+}
+
+// setNewLink does the same in one request to the first end of a new veth that is set up: while the other end is down it has no
+// carrier, and no address is made without.
+func setNewLink(l datapath.Link, made *link) []message {
+	up := l
+	up.NoLinkLocal = l.NoLinkLocal && made.ipv6
+	return []message{setUp(up, made.index)}
 }
 
 // noLinkLocal is fine with a kernel without IPv6.
 func noLinkLocal(l datapath.Link, index int) message {
 	header := nl.NewIfInfomsg(unix.AF_UNSPEC)
 	header.Index = int32(index)
-	settings := nl.NewRtAttr(unix.IFLA_AF_SPEC, nil)
-	settings.AddRtAttr(unix.AF_INET6, nil).AddRtAttr(inet6AddrGenMode, nl.Uint8Attr(addrGenNone))
-	m := request(unix.RTM_SETLINK, change, "turn off link-local addresses of "+l.Name, header, settings)
+	m := request(unix.RTM_SETLINK, change, "turn off link-local addresses of "+l.Name, header, familySettings(datapath.Link{NoLinkLocal: true}))
 	m.fine = append(m.fine, unix.EAFNOSUPPORT)
 	return m
 }
@@ -112,7 +120,21 @@ func setUp(l datapath.Link, index int) message {
 	if l.Group != 0 {
 		attrs = append(attrs, nl.NewRtAttr(unix.IFLA_GROUP, nl.Uint32Attr(l.Group)))
 	}
+	if settings := familySettings(l); settings.Len() > unix.SizeofRtAttr {
+		attrs = append(attrs, settings)
+	}
+	return request(unix.RTM_SETLINK, change, "set up link "+l.Name, header, attrs...)
+}
+
+// familySettings is an IFLA_AF_SPEC with the settings of l that belong to IPv4 or IPv6.
+func familySettings(l datapath.Link) *nl.RtAttr {
 	settings := nl.NewRtAttr(unix.IFLA_AF_SPEC, nil)
+	if l.NoLinkLocal {
+		settings.AddRtAttr(unix.AF_INET6, nil).AddRtAttr(inet6AddrGenMode, nl.Uint8Attr(addrGenNone))
+	}
+	if !l.Forward && l.RPFilter == 0 {
+		return settings
+	}
 	conf := settings.AddRtAttr(unix.AF_INET, nil).AddRtAttr(inetConf, nil)
 	if l.Forward {
 		conf.AddRtAttr(devconfForwarding, nl.Uint32Attr(1))
@@ -120,10 +142,7 @@ func setUp(l datapath.Link, index int) message {
 	if l.RPFilter != 0 {
 		conf.AddRtAttr(devconfRPFilter, nl.Uint32Attr(uint32(l.RPFilter)))
 	}
-	if l.Forward || l.RPFilter != 0 {
-		attrs = append(attrs, settings)
-	}
-	return request(unix.RTM_SETLINK, change, "set up link "+l.Name, header, attrs...)
+	return settings
 }
 
 func setGroup(index int, group uint32) message {

@@ -25,8 +25,8 @@ type message struct {
 	fine []syscall.Errno // errors that mean: it is as it should be already
 }
 
-// traffic is what was sent to the kernel: how often, and how many messages that was. A batch is several messages in one call.
-type traffic struct{ calls, messages atomic.Uint64 }
+// traffic is what was sent to the kernel: how many messages, and in how many calls of sendmsg.
+type traffic struct{ sends, messages atomic.Uint64 }
 
 // socket is a NETLINK_ROUTE socket, of this package or handed over. One goroutine at a time may use it.
 //
@@ -137,7 +137,7 @@ func (s *socket) exchange(ctx context.Context, request []byte, answers int, take
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	s.sent.calls.Add(1)
+	s.sent.sends.Add(1)
 	s.sent.messages.Add(uint64(answers))
 	if err := unix.Sendto(s.fd, request, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
 		return fmt.Errorf("send: %w", err)
