@@ -28,6 +28,7 @@ func coldRows(ctx context.Context, bin string) (rows []Row, err error) {
 	if err != nil {
 		return nil, err
 	}
+	n.explain(ctx, "terway_pool_step_seconds")
 	calls, enis := figures["aliyun_openapi_latency_count"], figures["terway_eni_count"]
 	if calls == 0 || enis == 0 {
 		return nil, fmt.Errorf("%v cloud calls and %v ENIs for %d pods: the daemon's metrics have changed their names", calls, enis, coldPods)

@@ -13,11 +13,9 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"text/tabwriter"
-
-	"github.com/onectl/onectl/e2e/lab/build"
-	"github.com/onectl/onectl/e2e/lab/cache"
 )
 
 func main() {
@@ -26,35 +24,32 @@ func main() {
 	out := flag.String("out", "bin/bench.json", "file for the figures")
 	pods := flag.Int("pods", 300, "pods in a round")
 	rounds := flag.Int("rounds", 3, "rounds of each case")
-	crowd := flag.Bool("preflight", true, "also measure preflight over 1,000 nodes, which takes some minutes to fill")
+	parts := flag.String("parts", "warm,cold,preflight", "what to measure: a node with a warm pool, one with a cold pool, preflight over 1,000 nodes")
 	plot := flag.String("plot", "bin/bench.svg", "file for the plot")
 	flag.Parse()
-	if err := run(ctx, *out, *plot, *pods, *rounds, *crowd); err != nil {
+	if err := run(ctx, *out, *plot, *pods, *rounds, strings.Split(*parts, ",")); err != nil {
 		fmt.Fprintf(os.Stderr, "bench: %v\n", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, out, plot string, pods, rounds int, crowd bool) error {
-	reference, err := build.CNIPlugins(ctx, cache.Progress(func(step string) { fmt.Fprintln(os.Stderr, step) }))
-	if err != nil {
-		return err
-	}
+func run(ctx context.Context, out, plot string, pods, rounds int, parts []string) error {
 	bin, err := filepath.Abs("bin")
 	if err != nil {
 		return err
 	}
-	rows, err := measure(ctx, bin, reference, pods, rounds)
-	if err != nil {
-		return err
+	measures := map[string]func() ([]Row, error){
+		"warm":      func() ([]Row, error) { return warmRows(ctx, bin, pods, rounds) },
+		"cold":      func() ([]Row, error) { return coldRows(ctx, bin) },
+		"preflight": func() ([]Row, error) { return preflightRows(ctx) },
 	}
-	cold, err := coldRows(ctx, bin)
-	if err != nil {
-		return err
-	}
-	rows = append(rows, cold...)
-	if crowd {
-		more, err := preflightRows(ctx)
+	var rows []Row
+	for _, part := range parts {
+		measure, ok := measures[part]
+		if !ok {
+			return fmt.Errorf("-parts: there is no %q; known are warm, cold and preflight", part)
+		}
+		more, err := measure()
 		if err != nil {
 			return err
 		}

@@ -9,10 +9,17 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"github.com/onectl/onectl/e2e/lab/build"
+	"github.com/onectl/onectl/e2e/lab/cache"
 )
 
-// measure is all that needs a warm node: operations, traffic, memory, requests to the kernel.
-func measure(ctx context.Context, bin, reference string, pods, rounds int) (rows []Row, err error) {
+// warmRows is all that needs a node with a warm pool: operations, traffic, memory, requests to the kernel.
+func warmRows(ctx context.Context, bin string, pods, rounds int) (rows []Row, err error) {
+	reference, err := build.CNIPlugins(ctx, cache.Progress(func(step string) { fmt.Fprintln(os.Stderr, step) }))
+	if err != nil {
+		return nil, err
+	}
 	if pods < crowded {
 		return nil, fmt.Errorf("-pods %d: a full node has %d", pods, crowded)
 	}
@@ -33,7 +40,7 @@ func measure(ctx context.Context, bin, reference string, pods, rounds int) (rows
 	if err != nil {
 		return nil, fmt.Errorf("%w\n%s", err, n.Logs())
 	}
-	n.explain(ctx)
+	n.explain(ctx, "terway_cni_seconds")
 	got.print()
 	requests, err := n.requests(ctx, ours)
 	if err != nil {

@@ -10,6 +10,17 @@ import (
 
 // Figures is the daemon's metrics without labels: of those that share a name, the sum.
 func (n *Node) Figures(ctx context.Context) (map[string]float64, error) {
+	series, err := n.Series(ctx)
+	figures := map[string]float64{}
+	for name, value := range series {
+		name, _, _ = strings.Cut(name, "{")
+		figures[name] += value
+	}
+	return figures, err
+}
+
+// Series is the daemon's metrics by name and labels, as they are in its text: `name{label="value"}`.
+func (n *Node) Series(ctx context.Context) (map[string]float64, error) {
 	transport := &http.Transport{DialContext: n.Dial, DisableKeepAlives: true}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+MetricsAddress+"/metrics", nil)
 	if err != nil {
@@ -20,7 +31,7 @@ func (n *Node) Figures(ctx context.Context) (map[string]float64, error) {
 		return nil, fmt.Errorf("ask the daemon for its metrics: %w", err)
 	}
 	defer answer.Body.Close()
-	figures := map[string]float64{}
+	series := map[string]float64{}
 	lines := bufio.NewScanner(answer.Body)
 	for lines.Scan() {
 		line := lines.Text()
@@ -28,12 +39,11 @@ func (n *Node) Figures(ctx context.Context) (map[string]float64, error) {
 		if at < 0 || strings.HasPrefix(line, "#") {
 			continue
 		}
-		name, _, _ := strings.Cut(line[:at], "{")
 		var value float64
 		if _, err := fmt.Sscan(line[at+1:], &value); err != nil {
 			return nil, fmt.Errorf("read metric %q: %w", line, err)
 		}
-		figures[name] += value
+		series[line[:at]] = value
 	}
-	return figures, lines.Err()
+	return series, lines.Err()
 }

@@ -154,10 +154,14 @@ func (p *Pool) grant(now time.Time) {
 		return ok
 	})
 	p.stock.Waiting = 0
-	for _, w := range p.waiters {
-		if p.holders[w.owner] == nil {
-			p.stock.Waiting++
+	for _, w := range p.waiters { // oldest first
+		if p.holders[w.owner] != nil {
+			continue
 		}
+		if p.stock.Waiting++; p.stock.Waiting == 1 {
+			p.stock.CameFirst = w.since
+		}
+		p.stock.CameLast = w.since
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 )
 
 // TestAColdPoolServes100PodsWithThreeCallsAnENI: reading the cloud, making and attaching the ENIs, and looking until they
-// are attached together cost at most three calls an ENI and two.
+// are attached together cost at most three calls an ENI and two. Pods come one after another, as processes are started.
 func TestAColdPoolServes100PodsWithThreeCallsAnENI(t *testing.T) {
 	const pods = 100
 	for _, shape := range []struct{ enis, perENI int }{{20, 6}, {10, 10}, {7, 15}, {5, 20}, {4, 30}} {
@@ -16,7 +16,7 @@ func TestAColdPoolServes100PodsWithThreeCallsAnENI(t *testing.T) {
 			w := newWorld()
 			w.cloud.slots, w.cloud.perENI = shape.enis, shape.perENI
 			bubble(t, w, func(t *testing.T) {
-				if err := errors.Join(w.pods(pods, time.Minute)...); err != nil {
+				if err := errors.Join(w.podsEvery(5*time.Millisecond, pods, time.Minute)...); err != nil {
 					t.Fatal(err)
 				}
 				calls, made := w.cloud.called(""), len(w.cloud.ours())

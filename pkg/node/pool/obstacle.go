@@ -51,7 +51,7 @@ func (p *Pool) obstacle(now time.Time) *Error {
 		}
 		return &Error{Reason: h.Reason, Subject: h.Subject, Err: h.Err}
 	}
-	if p.busy() {
+	if p.busy(now) {
 		return &Error{Reason: Busy}
 	}
 	obstacles := p.obstacles(now)
@@ -63,8 +63,11 @@ func (p *Pool) obstacle(now time.Time) *Error {
 	})
 }
 
-// busy reports whether a step in flight may bring an address.
-func (p *Pool) busy() bool {
+// busy reports whether a step in flight may bring an address, or one that will be in a moment.
+func (p *Pool) busy(now time.Time) bool {
+	if now.Before(p.stock.gathered()) {
+		return true
+	}
 	for _, e := range p.stock.ENIs {
 		if (e.Step != nil || e.Unsure) && e.Hold.hopeful() {
 			return true
@@ -180,6 +183,7 @@ func (s Stock) wake(m Marks, now time.Time) time.Duration {
 		at(s.reclaimAt(m))
 	}
 	at(s.WarmUntil)
+	at(s.gathered())
 	if s.Fresh {
 		at(s.ReadAt.Add(soonAgain))
 	}

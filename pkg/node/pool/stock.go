@@ -19,6 +19,8 @@ type Stock struct {
 	VSwitches []VSwitch // candidates in configured order, then others that our ENIs are in
 	Intents   []Intent  // ENIs being created, or whose creation ended without a clear answer
 	Waiting   int       // allocations without an address
+	CameFirst time.Time // when the oldest of them came
+	CameLast  time.Time // when the newest of them came
 	Foreign   int       // ENIs on the instance that are neither primary nor ours; they take slots
 	Holds     map[StepKind]Hold
 	Running   map[StepKind]bool // ReadCloud and ReadVSwitches in flight

@@ -179,10 +179,14 @@ func (w *world) del(pool *Pool, owner string) {
 }
 
 // pods adds n pods at once and returns their errors.
-func (w *world) pods(n int, within time.Duration) []error {
+func (w *world) pods(n int, within time.Duration) []error { return w.podsEvery(0, n, within) }
+
+// podsEvery is pods that come at that distance.
+func (w *world) podsEvery(gap time.Duration, n int, within time.Duration) []error {
 	errs := make([]error, n)
 	var all sync.WaitGroup
 	for i := range n {
+		time.Sleep(gap)
 		all.Go(func() { _, errs[i] = w.add(w.pool, fmt.Sprintf("pod%02d/eth0", i), within) })
 	}
 	all.Wait()
