@@ -142,6 +142,7 @@ func compare(ctx context.Context, all []contender, pods []pod, rounds int) (samp
 // visit adds all pods and deletes them.
 func (s samples) visit(ctx context.Context, c contender, pods []pod, workers int) error {
 	for _, verb := range []string{"ADD", "DEL"} {
+		calm(ctx)
 		one, err := c.round(ctx, verb, pods, workers)
 		if err != nil {
 			return err

@@ -17,6 +17,7 @@ import (
 
 // How much is measured in one visit of a path. Visits are short and many, so that what else the machine does hits all paths.
 const (
+	visits      = 3
 	roundTrips  = 4000
 	connections = 400
 	streamTime  = 300 * time.Millisecond
@@ -36,8 +37,18 @@ type traffic struct {
 	stream  []float64       // bits a second
 }
 
-// visit measures t once and adds what it found to got.
+// visit measures t some times, when the machine is calm, and adds what it found to got.
 func (t track) visit(ctx context.Context, got *traffic) error {
+	calm(ctx)
+	for range visits {
+		if err := t.measure(ctx, got); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t track) measure(ctx context.Context, got *traffic) error {
 	rr, err := t.roundTrip(ctx, roundTrips, false)
 	if err != nil {
 		return fmt.Errorf("%s, round trips: %w", t.name, err)
@@ -65,7 +76,7 @@ func median[T int64 | float64 | time.Duration](values []T) T {
 // roundTrip is the median time of one byte there and back: on one connection, or on a new one each time, its making and its end
 // included.
 func (t track) roundTrip(ctx context.Context, count int, connect bool) (time.Duration, error) {
-	return talk(ctx, t, echo, func(dial func() (int, error)) (time.Duration, error) {
+	return talk(ctx, t, 0, echo, func(dial func() (int, error)) (time.Duration, error) {
 		took := make([]time.Duration, 0, count)
 		fd := -1
 		for range count {
@@ -110,7 +121,7 @@ func (t track) streamRate(ctx context.Context) (float64, error) {
 			got += int64(n)
 		}
 	}
-	_, err := talk(ctx, t, sink, func(dial func() (int, error)) (struct{}, error) {
+	_, err := talk(ctx, t, 1, sink, func(dial func() (int, error)) (struct{}, error) {
 		fd, err := dial()
 		if err != nil {
 			return struct{}{}, err
@@ -128,8 +139,9 @@ func (t track) streamRate(ctx context.Context) (float64, error) {
 }
 
 // talk runs a server in t's one namespace and a client in the other, each on a thread of its own with blocking sockets, so that Go's
-// poller is no part of what is measured. The server serves one connection after another until the client is done.
-func talk[T any](ctx context.Context, t track, serve func(fd int) error, ask func(dial func() (int, error)) (T, error)) (result T, err error) {
+// poller is no part of what is measured. The client is on processor 0, the server on the one that is named: on the same one a round trip
+// is the path's cost and not that of waking another processor up, which on a virtual machine is several times as much. The server serves one connection after another until the client is done.
+func talk[T any](ctx context.Context, t track, processor int, serve func(fd int) error, ask func(dial func() (int, error)) (T, error)) (result T, err error) {
 	if err := ctx.Err(); err != nil {
 		return result, err
 	}
@@ -138,13 +150,23 @@ func talk[T any](ctx context.Context, t track, serve func(fd int) error, ask fun
 		return result, err
 	}
 	served := make(chan error, 1)
-	go func() { served <- accept(listener, serve) }()
+	go func() { served <- accept(listener, processor, serve) }()
 	err = within(t.client, func() (err error) {
+		if err := pin(0); err != nil {
+			return err
+		}
 		result, err = ask(func() (int, error) { return dial(netip.AddrPortFrom(t.address, uint16(port))) })
 		return err
 	})
 	_ = unix.Shutdown(listener, unix.SHUT_RDWR) // accept returns
 	return result, errors.Join(err, <-served, unix.Close(listener))
+}
+
+// pin keeps the calling thread on one processor, so that client and server of all paths are as far from each other.
+func pin(number int) error {
+	var one unix.CPUSet
+	one.Set(number % runtime.NumCPU())
+	return unix.SchedSetaffinity(0, &one)
 }
 
 // within runs do on a thread in that namespace and waits for it.
@@ -158,9 +180,11 @@ func within(path string, do func() error) error {
 }
 
 // accept serves connections until the listener is shut down. What an unfinished connection says is not its business.
-func accept(listener int, serve func(fd int) error) error {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
+func accept(listener, processor int, serve func(fd int) error) error {
+	runtime.LockOSThread() // for good: the thread ends with the goroutine
+	if err := pin(processor); err != nil {
+		return err
+	}
 	for {
 		fd, _, err := unix.Accept4(listener, unix.SOCK_CLOEXEC)
 		switch {

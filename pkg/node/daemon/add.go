@@ -106,7 +106,7 @@ func (d *Daemon) establish(ctx context.Context, r ledger.Record, sandbox cni.San
 // when the address is gone from its ENI, after the record was taken away.
 func (d *Daemon) repeat(ctx context.Context, r ledger.Record, sandbox cni.Sandbox) (bool, error) {
 	if d.vanished(r.Owner()) {
-		return false, d.takeOut(ctx, r, sandbox)
+		return false, d.takeOut(ctx, r, sandbox, nil)
 	}
 	r, err := d.located(ctx, r)
 	if err != nil {
@@ -131,7 +131,7 @@ func (d *Daemon) vanished(owner string) bool {
 func (d *Daemon) undo(ctx context.Context, r ledger.Record, sandbox cni.Sandbox) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime)
 	defer cancel()
-	if err := d.takeOut(ctx, r, sandbox); err != nil {
+	if err := d.takeOut(ctx, r, sandbox, nil); err != nil {
 		return fmt.Errorf("undo: %w", err)
 	}
 	return nil

@@ -11,9 +11,9 @@ import (
 	"github.com/onectl/onectl/pkg/node/ledger"
 )
 
-// del takes a sandbox's interface away. It needs no namespace, though an ENI of the pod's own comes back at once only by it, may be repeated, and succeeds for a sandbox that nobody
-// knows: the record is found by container ID and interface name, never by the pod's name, so a late DEL of an old sandbox
-// does nothing to a newer one.
+// del takes a sandbox's interface away. It needs no namespace, though an ENI of the pod's own comes back at once only by it, may
+// be repeated, and succeeds for a sandbox that nobody knows: the record is found by container ID and interface name, never by
+// the pod's name, so a late DEL of an old sandbox does nothing to a newer one.
 func (d *Daemon) del(ctx context.Context, r cni.Request, sandbox cni.Sandbox, steps *steps) error {
 	known, found := d.record(r.Owner())
 	if !found {
@@ -28,24 +28,29 @@ func (d *Daemon) del(ctx context.Context, r cni.Request, sandbox cni.Sandbox, st
 	if again, found := d.record(r.Owner()); found {
 		known = again
 	}
-	err = d.takeOut(ctx, known, sandbox)
-	steps.done("remove")
-	return err
+	return d.takeOut(ctx, known, sandbox, steps)
 }
 
 // remove takes everything of a record away, in this order: kernel, ledger, pool. Each part may be gone already.
-func (d *Daemon) remove(ctx context.Context, r ledger.Record) error {
-	if err := d.opts.Kernel.Remove(ctx, d.hostContent(ctx, r)); err != nil {
+// The steps may be nil.
+func (d *Daemon) remove(ctx context.Context, r ledger.Record, steps *steps) error {
+	err := d.opts.Kernel.Remove(ctx, d.hostContent(ctx, r))
+	steps.done("kernel")
+	if err != nil {
 		return fmt.Errorf("remove link %s: %w", r.HostIf, ofKernel(err))
 	}
 	if _, found := d.record(r.Owner()); found {
-		if err := d.forget(r.Owner()); err != nil {
+		err := d.forget(r.Owner())
+		steps.done("ledger")
+		if err != nil {
 			return err
 		}
 		d.note(history.Released, r)
 	}
 	d.cool(r)
-	return d.opts.Pool.Release(ctx, r.Owner())
+	err = d.opts.Pool.Release(ctx, r.Owner())
+	steps.done("release")
+	return err
 }
 
 // cool notes that r's addresses are given back. A failure costs a peer of the old pod a surprise at most, so DEL goes on.
@@ -91,5 +96,5 @@ func (d *Daemon) release(ctx context.Context, r ledger.Record) error {
 	if now, found := d.record(r.Owner()); !found || now != r {
 		return nil
 	}
-	return d.remove(ctx, r)
+	return d.remove(ctx, r, nil)
 }

@@ -120,9 +120,9 @@ func (d *Daemon) name(ctx context.Context, r ledger.Record) error {
 }
 
 // takeOut is remove for who has the sandbox: the ENI of r's own comes back first, as far as it is known.
-func (d *Daemon) takeOut(ctx context.Context, r ledger.Record, sandbox cni.Sandbox) error {
+func (d *Daemon) takeOut(ctx context.Context, r ledger.Record, sandbox cni.Sandbox, steps *steps) error {
 	if !r.Exclusive || r.ENIMAC == "" {
-		return d.remove(ctx, r)
+		return d.remove(ctx, r, steps)
 	}
 	_, pod, err := d.content(ctx, r)
 	if err != nil {
@@ -131,5 +131,6 @@ func (d *Daemon) takeOut(ctx context.Context, r ledger.Record, sandbox cni.Sandb
 	if err := d.opts.Kernel.MoveBack(ctx, sandbox, pod); err != nil {
 		return fmt.Errorf("take ENI %s out of the pod: %w", r.ENI, err)
 	}
-	return d.remove(ctx, r)
+	steps.done("move")
+	return d.remove(ctx, r, steps)
 }

@@ -92,7 +92,7 @@ func TestHealLeavesAloneWhatADelIsAt(t *testing.T) {
 	if wait := b.healOnce(t.Context(), h, at(datapath.Disturbance{Link: 7})); wait <= 0 || healer.healed != 0 {
 		t.Errorf("come back after %v, healed %d times while the locks are held", wait, healer.healed)
 	}
-	if err := b.remove(t.Context(), b.records()[0]); err != nil {
+	if err := b.remove(t.Context(), b.records()[0], nil); err != nil {
 		t.Fatal(err)
 	}
 	unlock()

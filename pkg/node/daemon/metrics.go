@@ -105,8 +105,11 @@ func (m *Metrics) begin(verb cni.Verb) *steps {
 	return &steps{metrics: m, verb: verb, began: now, last: now}
 }
 
-// done ends a step: all the time since the one before.
+// done ends a step: all the time since the one before. Nil steps measure nothing.
 func (s *steps) done(name string) {
+	if s == nil {
+		return
+	}
 	now := time.Now()
 	s.took = append(s.took, step{name, now.Sub(s.last)})
 	s.last = now
