@@ -79,6 +79,11 @@ func (t track) roundTrip(ctx context.Context, count int, connect bool) (time.Dur
 	return talk(ctx, t, 0, echo, func(dial func() (int, error)) (time.Duration, error) {
 		took := make([]time.Duration, 0, count)
 		fd := -1
+		defer func() {
+			if fd >= 0 {
+				unix.Close(fd) // or the server would wait
+			}
+		}()
 		for range count {
 			start := time.Now()
 			if fd < 0 {
@@ -99,9 +104,6 @@ func (t track) roundTrip(ctx context.Context, count int, connect bool) (time.Dur
 			}
 			took = append(took, time.Since(start))
 		}
-		if fd >= 0 {
-			unix.Close(fd)
-		}
 		return median(took), nil
 	})
 }
@@ -113,7 +115,7 @@ func (t track) streamRate(ctx context.Context) (float64, error) {
 	sink := func(fd int) error {
 		buf, start := make([]byte, block), time.Now()
 		for {
-			n, err := unix.Read(fd, buf)
+			n, err := retry(func() (int, error) { return unix.Read(fd, buf) })
 			if n <= 0 || err != nil {
 				took = time.Since(start)
 				return err
@@ -129,7 +131,7 @@ func (t track) streamRate(ctx context.Context) (float64, error) {
 		defer unix.Close(fd)
 		buf := make([]byte, block)
 		for end := time.Now().Add(streamTime); time.Now().Before(end); {
-			if _, err := unix.Write(fd, buf); err != nil {
+			if _, err := retry(func() (int, error) { return unix.Write(fd, buf) }); err != nil {
 				return struct{}{}, err
 			}
 		}
@@ -206,11 +208,11 @@ func accept(listener, processor int, serve func(fd int) error) error {
 func echo(fd int) error {
 	var one [1]byte
 	for {
-		n, err := unix.Read(fd, one[:])
+		n, err := retry(func() (int, error) { return unix.Read(fd, one[:]) })
 		if n <= 0 || err != nil {
 			return err
 		}
-		if _, err := unix.Write(fd, one[:]); err != nil {
+		if _, err := retry(func() (int, error) { return unix.Write(fd, one[:]) }); err != nil {
 			return err
 		}
 	}
@@ -219,14 +221,23 @@ func echo(fd int) error {
 // swap sends one byte and waits for it.
 func swap(fd int) error {
 	var one [1]byte
-	if _, err := unix.Write(fd, one[:]); err != nil {
+	if _, err := retry(func() (int, error) { return unix.Write(fd, one[:]) }); err != nil {
 		return err
 	}
-	n, err := unix.Read(fd, one[:])
+	n, err := retry(func() (int, error) { return unix.Read(fd, one[:]) })
 	if err == nil && n != 1 {
 		err = errors.New("the server closed the connection")
 	}
 	return err
+}
+
+// retry repeats a call that a signal cut short: Go's runtime sends some, and a socket with a time limit then says EINTR.
+func retry(call func() (int, error)) (n int, err error) {
+	for {
+		if n, err = call(); !errors.Is(err, unix.EINTR) {
+			return n, err
+		}
+	}
 }
 
 func listen(address netip.Addr) (fd, port int, err error) {
@@ -259,7 +270,7 @@ func dial(to netip.AddrPort) (int, error) {
 		unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &limit),
 		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1))
 	if err == nil {
-		err = unix.Connect(fd, &unix.SockaddrInet4{Addr: to.Addr().As4(), Port: int(to.Port())})
+		_, err = retry(func() (int, error) { return 0, unix.Connect(fd, &unix.SockaddrInet4{Addr: to.Addr().As4(), Port: int(to.Port())}) })
 	}
 	if err != nil {
 		return -1, errors.Join(fmt.Errorf("connect to %s: %w", to, err), unix.Close(fd))

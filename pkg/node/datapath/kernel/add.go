@@ -100,6 +100,9 @@ func (k *Kernel) add(ctx context.Context, a addition) (err error) {
 	if err == nil {
 		err = k.furnish(ctx, s, a, made)
 	}
+	if err == nil {
+		k.reaper.note(a.veth, made.index)
+	}
 	if err == nil || made == nil {
 		return err
 	}

@@ -46,7 +46,8 @@ type reaper struct {
 	pending   sync.WaitGroup           // those deletions
 
 	mu   sync.Mutex
-	open *round // gathers who comes next; nil: none has come
+	open *round         // gathers who comes next; nil: none has come
+	made map[string]int // index of the host ends that Add made, by alias; an index is never given twice
 }
 
 // round is deletions that are done together.
@@ -57,7 +58,7 @@ type round struct {
 }
 
 func newReaper(s *socket, subscribe func() (*os.File, error)) *reaper {
-	return &reaper{turn: make(chan struct{}, 1), socket: s, subscribe: subscribe, spare: make(chan *socket, vanishing)}
+	return &reaper{turn: make(chan struct{}, 1), socket: s, subscribe: subscribe, spare: make(chan *socket, vanishing), made: map[string]int{}}
 }
 
 // close waits for the deletions under way.
@@ -120,14 +121,33 @@ func (r *reaper) closeRound() []datapath.NetNS {
 	return hosts
 }
 
-// run deletes what hosts have. First it asks which links there are, since a name may have gone to another sandbox, and takes
-// the rules away; then it moves the links to one group and deletes that group.
+// note keeps the index of a link that Add made.
+func (r *reaper) note(l datapath.Link, index int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.made[l.Alias] = index
+}
+
+// forget is the index of a link that Add made, which is not kept any longer.
+func (r *reaper) forget(l datapath.Link) (index int, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	index, ok = r.made[l.Alias]
+	delete(r.made, l.Alias)
+	return index, ok
+}
+
+// run deletes what hosts have. First it asks for the links that this process has not made, since a name may have gone to another
+// sandbox, and takes the rules away; then it moves the links to one group and deletes that group.
 func (r *reaper) run(ctx context.Context, hosts []datapath.NetNS) error {
 	var links []datapath.Link
 	var rules, groups []message
+	var indexes []int
 	for _, host := range hosts {
-		for _, l := range host.Links {
-			if pods(l.Group) {
+		for _, l := range pick(host.Links, func(l datapath.Link) bool { return pods(l.Group) }) {
+			if index, known := r.forget(l); known {
+				indexes = append(indexes, index)
+			} else {
 				links = append(links, l)
 			}
 		}
@@ -135,8 +155,8 @@ func (r *reaper) run(ctx context.Context, hosts []datapath.NetNS) error {
 			rules = append(rules, deleteRule(rule))
 		}
 	}
-	indexes, err := r.present(ctx, links, rules)
-	if len(indexes) == 0 {
+	found, err := r.present(ctx, links, rules)
+	if indexes = append(indexes, found...); len(indexes) == 0 {
 		return err
 	}
 	for _, index := range indexes {
