@@ -27,6 +27,7 @@ import (
 
 // options are the command's flags.
 type options struct {
+	name     string
 	length   time.Duration
 	seed     uint64
 	pods     int
@@ -39,6 +40,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	var o options
+	flag.StringVar(&o.name, "name", "soak", "of the network, which no other run on this machine may have")
 	flag.DurationVar(&o.length, "for", 2*time.Minute, "how long pods come and go under faults")
 	flag.Uint64Var(&o.seed, "seed", 0, "seed of all choices; 0: one by chance")
 	flag.IntVar(&o.pods, "pods", 36, "pods that may run at once; the node has room for 45")
@@ -83,7 +85,7 @@ func (o options) nodeConf(least, most int) map[string]any {
 
 func (o options) newNode(ctx context.Context) (*rig.Node, error) {
 	return rig.Open(ctx, rig.Options{
-		Name: "soak", Bin: o.bin, Type: "ecs.g7.xlarge", ENIConf: o.nodeConf(1, 5),
+		Name: o.name, Bin: o.bin, Type: "ecs.g7.xlarge", ENIConf: o.nodeConf(1, 5),
 		VSwitch: []fakecloud.VSwitchSpec{
 			{ID: "vsw-a", Zone: rig.Zone, CIDR: netip.MustParsePrefix("10.0.16.0/24")},
 			{ID: "vsw-b", Zone: rig.Zone, CIDR: netip.MustParsePrefix("10.0.17.0/24")},
