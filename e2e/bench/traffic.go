@@ -270,7 +270,9 @@ func dial(to netip.AddrPort) (int, error) {
 		unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &limit),
 		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1))
 	if err == nil {
-		_, err = retry(func() (int, error) { return 0, unix.Connect(fd, &unix.SockaddrInet4{Addr: to.Addr().As4(), Port: int(to.Port())}) })
+		_, err = retry(func() (int, error) {
+			return 0, unix.Connect(fd, &unix.SockaddrInet4{Addr: to.Addr().As4(), Port: int(to.Port())})
+		})
 	}
 	if err != nil {
 		return -1, errors.Join(fmt.Errorf("connect to %s: %w", to, err), unix.Close(fd))
