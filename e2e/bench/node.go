@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 
 	"github.com/onectl/onectl/e2e/rig"
@@ -13,7 +14,7 @@ import (
 // instanceType carries enough addresses for the pods of a round.
 const instanceType = "ecs.g7.32xlarge"
 
-// pod is one network namespace, named by the path of a file descriptor that this process holds.
+// pod is one network namespace, named by a path below /proc.
 type pod struct {
 	name  string
 	netns string
@@ -22,7 +23,8 @@ type pod struct {
 // node is a cloud node with a host namespace more for each other contender, and the namespaces of pods.
 type node struct {
 	*rig.Node
-	pods []pod
+	pods    []pod
+	release func() // lets the pods' namespaces end
 }
 
 func newNode(ctx context.Context, name, bin string, pods int) (n *node, err error) {
@@ -37,14 +39,45 @@ func newNode(ctx context.Context, name, bin string, pods int) (n *node, err erro
 			err = errors.Join(err, n.Close())
 		}
 	}()
-	for i := range pods {
-		file, err := n.Namespace()
-		if err != nil {
-			return nil, err
-		}
-		n.pods = append(n.pods, pod{name: fmt.Sprintf("pod-%d", i), netns: rig.Path(file)})
+	if err := n.makePods(pods); err != nil {
+		return nil, err
 	}
 	return n, n.StartDaemon(ctx)
+}
+
+// makePods makes the pods' namespaces and has another process hold them until this one ends: with hundreds of files open, starting a
+// plugin would cost the driver more than a container runtime.
+func (n *node) makePods(count int) error {
+	holder := exec.Command("cat")
+	stdin, err := holder.StdinPipe()
+	if err != nil {
+		return err
+	}
+	for range count {
+		file, err := rig.NewNetNS()
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+		holder.ExtraFiles = append(holder.ExtraFiles, file)
+	}
+	if err := holder.Start(); err != nil {
+		return err
+	}
+	n.release = func() { _, _ = stdin.Close(), holder.Wait() }
+	for i := range count {
+		n.pods = append(n.pods, pod{name: fmt.Sprintf("pod-%d", i), netns: fmt.Sprintf("/proc/%d/fd/%d", holder.Process.Pid, 3+i)})
+	}
+	return nil
+}
+
+// Close takes the node away, and the pods.
+func (n *node) Close() error {
+	err := n.Node.Close()
+	if n.release != nil {
+		n.release()
+	}
+	return err
 }
 
 // ours is our plugin with its daemon.
