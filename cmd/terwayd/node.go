@@ -145,7 +145,7 @@ func (n *node) assemble(ctx context.Context, book *ledger.Ledger, k *kernel.Kern
 	n.resteer = func(ctx context.Context) error { return enis.Symmetric(ctx, n.symmetry(ctx, k)) }
 	stock := pool.New(pool.Options{
 		Cloud: api, Host: enis, Journal: book, Instance: instance, Limits: limits, Config: poolConfig,
-		Held: holdings(records), Freed: cooling.Freed(), Logger: n.logger, Observe: n.observeStep(ctx),
+		Held: holdings(records), Freed: cooling.Freed(), Seen: n.seen(enis), Logger: n.logger, Observe: n.observeStep(ctx),
 	})
 	n.metrics.ShowPool(stock.Status)
 	n.metrics.CountKernel(k.Requests)
@@ -170,6 +170,29 @@ func (n *node) instance(ctx context.Context) (cloud.Instance, error) {
 		instance.RegionID = n.config.ENI.RegionID
 	}
 	return instance, err
+}
+
+// seen is the ENIs that were set up here before, as the metadata service shows them.
+func (n *node) seen(enis *daemon.ENIs) func(context.Context) (pool.Seen, error) {
+	return func(ctx context.Context) (seen pool.Seen, err error) {
+		metadata := imds.New(n.metadata)
+		defer metadata.Close()
+		shown, err := metadata.ENIs(ctx)
+		if err != nil {
+			return seen, err
+		}
+		for _, eni := range shown {
+			if !enis.SetUpBefore(eni.ID) {
+				continue
+			}
+			vswitch, err := metadata.VSwitch(ctx, eni.MAC)
+			if err != nil {
+				return seen, err
+			}
+			seen.ENIs, seen.VSwitches = append(seen.ENIs, eni), append(seen.VSwitches, vswitch)
+		}
+		return seen, nil
+	}
 }
 
 // cloud is the cloud API with the AccessKey of the moment. Nodes reach it inside the VPC; they need no way to the internet.

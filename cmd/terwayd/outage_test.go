@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -8,7 +9,8 @@ import (
 
 // TestPodsLiveThroughAnOutageOfTheCloud takes the cloud away: the warm pool serves, running pods are untouched. Then the
 // daemon starts while the cloud is still away (an API server it never has here): CHECK, another ADD and DEL of pods that run
-// work by ledger and kernel, and a new pod waits and is served when the cloud is back.
+// work by ledger and kernel; new pods get what the metadata service shows of the warm pool, and one more waits and is served
+// when the cloud is back.
 func TestPodsLiveThroughAnOutageOfTheCloud(t *testing.T) {
 	s := newStand(t, setup{eniConf: map[string]any{"min_pool_size": 2}})
 	s.startReady()
@@ -34,6 +36,16 @@ func TestPodsLiveThroughAnOutageOfTheCloud(t *testing.T) {
 	s.sh(s.host, "ip route flush table 999")
 	s.eventually("what others removed back", func() bool { return s.repairs("route") > 0 })
 	s.ping(s.peer, ip)
+
+	s.eventually("not ready, because of the cloud", func() bool {
+		body, status := s.get("/readyz")
+		return status == 503 && strings.Contains(body, "CloudUnavailable")
+	})
+	s.eventually("the warm pool found again", func() bool { return s.gauge("terway_resource_pool_idle_count") >= 2 })
+	for i := range int(s.gauge("terway_resource_pool_idle_count")) {
+		late := s.pod(fmt.Sprint("sandbox-late-", i), fmt.Sprint("late-", i))
+		s.ping(s.peer, s.add(late))
+	}
 
 	third, served := s.pod("sandbox-3", "web-2"), make(chan error, 1)
 	go func() {

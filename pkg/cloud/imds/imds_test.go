@@ -43,6 +43,7 @@ func newService(t *testing.T, mode string) (*service, *imds.Client) {
 		"network/interfaces/macs/00:16:3e:00:00:01/private-ipv4s":        `["10.0.1.5"]`,
 		"network/interfaces/macs/00:16:3e:00:00:02/network-interface-id": "eni-2",
 		"network/interfaces/macs/00:16:3e:00:00:02/vswitch-id":           "vsw-2",
+		"network/interfaces/macs/00:16:3e:00:00:02/vswitch-cidr-block":   "10.0.2.0/24",
 		"network/interfaces/macs/00:16:3e:00:00:02/vpc-id":               "vpc-1",
 		"network/interfaces/macs/00:16:3e:00:00:02/primary-ip-address":   "10.0.2.9",
 		"network/interfaces/macs/00:16:3e:00:00:02/private-ipv4s":        `["10.0.2.7","10.0.2.9"]`,
@@ -133,6 +134,22 @@ func TestENIsListThePrimaryAddressFirst(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got, asAddr); diff != "" {
 		t.Errorf("ENIs (-want +got):\n%s", diff)
+	}
+}
+
+func TestVSwitchOfAnENI(t *testing.T) {
+	t.Parallel()
+	s, client := newService(t, "required")
+	got, err := client.VSwitch(t.Context(), "00:16:3e:00:00:02")
+	if err != nil || got.ID != "vsw-2" || got.CIDR.String() != "10.0.2.0/24" {
+		t.Errorf("%+v, %v", got, err)
+	}
+	s.set(func(s *service) { s.entries["network/interfaces/macs/00:16:3e:00:00:02/vswitch-cidr-block"] = "<html>" })
+	if _, err := client.VSwitch(t.Context(), "00:16:3e:00:00:02"); err == nil || !strings.Contains(err.Error(), "vswitch-cidr-block") {
+		t.Errorf("what is no CIDR: %v", err)
+	}
+	if _, err := client.VSwitch(t.Context(), "00:16:3e:00:00:09"); cloud.KindOf(err) != cloud.NotFound {
+		t.Errorf("an ENI that is not there: %v", err)
 	}
 }
 

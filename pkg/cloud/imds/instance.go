@@ -72,6 +72,22 @@ func (c *Client) ENIs(ctx context.Context) ([]cloud.ENI, error) {
 	return enis, nil
 }
 
+// VSwitch is the vSwitch that the ENI with that MAC is in: ID and CIDR.
+func (c *Client) VSwitch(ctx context.Context, mac string) (v cloud.VSwitch, err error) {
+	below := "network/interfaces/macs/" + mac + "/"
+	if v.ID, err = c.get(ctx, below+"vswitch-id"); err != nil {
+		return cloud.VSwitch{}, err
+	}
+	text, err := c.get(ctx, below+"vswitch-cidr-block")
+	if err != nil {
+		return cloud.VSwitch{}, err
+	}
+	if v.CIDR, err = netip.ParsePrefix(strings.TrimSpace(text)); err != nil {
+		return cloud.VSwitch{}, malformed(below+"vswitch-cidr-block", err)
+	}
+	return v, nil
+}
+
 func (c *Client) eni(ctx context.Context, mac string) (cloud.ENI, error) {
 	eni := cloud.ENI{MAC: strings.ToLower(mac), Status: cloud.ENIInUse}
 	below := "network/interfaces/macs/" + mac + "/"

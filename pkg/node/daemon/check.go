@@ -82,7 +82,7 @@ func holdingOf(owner string) func(pool.Holding) bool {
 // node NotReady, and evicts its pods, when STATUS fails.
 func (d *Daemon) status() error {
 	now := d.opts.Pool.Status()
-	if !now.Ready {
+	if !now.Ready && now.Idle == 0 {
 		return &cni.Error{Code: cni.CodeUnavailable, Cause: first(now.Problems, cause.PoolStarting), Msg: "the address pool has not read the instance's ENIs yet" + because(now.Problems)}
 	}
 	if now.Idle > 0 || now.Coming > 0 {

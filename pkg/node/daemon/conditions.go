@@ -43,7 +43,7 @@ func ViewOf(s pool.Status, configProblem string) NodeView {
 // addressesCondition is whether the next pod will get an address. Its message says nothing that changes from one try to the
 // next, so that the Node is not written again and again.
 func addressesCondition(s pool.Status) Condition {
-	if !s.Ready {
+	if !s.Ready && s.Idle == 0 {
 		code := first(s.Problems, cause.PoolStarting)
 		return Condition{sufficientIP, "Unknown", string(code), cause.Mark(code, "the instance's ENIs were not read yet; "+code.Next())}
 	}

@@ -81,6 +81,9 @@ func (e *ENIs) ENIReady(ctx context.Context, eni cloud.ENI, vswitch cloud.VSwitc
 	return nil
 }
 
+// SetUpBefore reports whether an ENI was set up for pods by this daemon or one before it, and not taken down since.
+func (e *ENIs) SetUpBefore(eniID string) bool { return e.slots != nil && e.slots.has(eniID) }
+
 // ENIGone takes away what the host holds for an ENI. One that was never set up is no error.
 func (e *ENIs) ENIGone(ctx context.Context, eniID string) error {
 	e.applying.Lock()

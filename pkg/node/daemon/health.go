@@ -31,7 +31,7 @@ func (h *Health) Ready() error {
 		}
 		return errors.New("terwayd is starting")
 	}
-	if now := (*status)(); !now.Ready {
+	if now := (*status)(); !now.Ready && now.Idle == 0 {
 		return errors.New("the address pool has not read the instance's ENIs yet" + because(now.Problems))
 	}
 	return nil

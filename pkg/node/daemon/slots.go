@@ -62,6 +62,14 @@ func (s *Slots) take(eniID string, index int) (int, error) {
 	return slot, s.change(func(taken map[string]int) { taken[eniID] = slot })
 }
 
+// has reports whether an ENI has a slot: it was set up here and not taken down.
+func (s *Slots) has(eniID string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, ok := s.taken[eniID]
+	return ok
+}
+
 func (s *Slots) free(eniID string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -18,6 +18,7 @@ func (p *Pool) apply(o outcome, now time.Time) {
 	delete(p.stock.Running, o.step.Kind)
 	if o.err != nil {
 		p.applyFailure(o, e, now)
+		p.applySeen(o.here, now)
 		return
 	}
 	delete(p.stock.Holds, o.step.Kind)

@@ -26,6 +26,7 @@ func (p *Pool) Run(ctx context.Context) error {
 	defer cancel()
 
 	now := p.opts.Clock.Now()
+	p.started = now
 	p.stock = Stock{Holds: map[StepKind]Hold{}, Running: map[StepKind]bool{}, ChangedAt: now, Intents: intents}
 	for ctx.Err() == nil {
 		for _, t := range p.turn(now) {
@@ -97,6 +98,7 @@ type task struct {
 	eni     cloud.ENI
 	vswitch cloud.VSwitch
 	spec    cloud.ENISpec
+	first   bool              // ReadCloud: the cloud was not read before
 	seen    map[string]uint64 // ReadCloud: ENIs at rest and their Changes
 	ids     []string          // ReadCloud and ReadVSwitches: the vSwitches to read
 }
@@ -112,7 +114,7 @@ func (p *Pool) start(s Step, now time.Time) task {
 		p.stock.Running[s.Kind] = true
 		p.stock.Stale = false
 		p.deleted = map[string]bool{}
-		t.seen, t.ids = p.atRest(), p.vswitchIDs()
+		t.first, t.seen, t.ids = !p.stock.Read, p.atRest(), p.vswitchIDs()
 	case ReadVSwitches:
 		p.stock.Running[s.Kind] = true
 		t.ids = p.vswitchIDs()

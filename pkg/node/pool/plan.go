@@ -61,6 +61,7 @@ func Plan(s Stock, m Marks, now time.Time) []Step {
 	p.MinIdle, p.MaxIdle = m.idleBounds(s, now)
 	p.read()
 	if !s.Read {
+		p.prepare()
 		return p.steps
 	}
 	p.over = p.surplus()
@@ -131,6 +132,15 @@ func (s Stock) nextReadingAfter(period time.Duration) time.Time {
 }
 
 func (p *plan) nextReading() time.Time { return p.nextReadingAfter(p.Sync) }
+
+// prepare sets up what the node itself sees, before the cloud is read.
+func (p *plan) prepare() {
+	for _, e := range p.ENIs {
+		if e.Status == cloud.ENIInUse && !e.Ready && p.can(PrepareENI, e) {
+			p.add(Step{Kind: PrepareENI, ENI: e.ID, VSwitch: e.VSwitchID})
+		}
+	}
+}
 
 // settle brings every ENI out of a state between two others.
 func (p *plan) settle() {

@@ -17,7 +17,8 @@
 //   - DeleteNetworkInterface after a detachment: an ENI that is Available and carries TagInstance is ours to attach or delete.
 //
 // That rests on one thing: a call to give something back that was cut short has had its effect, or never will, by the time
-// of the next reading. A daemon that starts reads after it has asked the metadata service and opened its files.
+// of the next reading. A daemon that starts reads after it has asked the metadata service and opened its files, and waits longer
+// before it grants what only the metadata service shows.
 package pool
 
 import (
@@ -92,9 +93,10 @@ type Options struct {
 	Instance cloud.Instance     // ID, ZoneID, VPCID and VSwitchID are needed
 	Limits   cloud.InstanceType // ENIs and IPv4PerENI are needed, with DualStack IPv6PerENI
 	Config   Config
-	Held     []Holding                // what pods hold already, from the ledger
-	Freed    map[netip.Addr]time.Time // when pods gave addresses back before a restart, so that they go on cooling down
-	Clock    Clock                    // nil is the machine's clock
+	Held     []Holding                           // what pods hold already, from the ledger
+	Freed    map[netip.Addr]time.Time            // when pods gave addresses back before a restart, so that they go on cooling down
+	Seen     func(context.Context) (Seen, error) // asked while the cloud cannot be read after the start; may be nil
+	Clock    Clock                               // nil is the machine's clock
 	Logger   *slog.Logger
 	Observe  func(step Step, took time.Duration, err error) // called after each step, from its goroutine; may be nil
 	Rand     *rand.Rand                                     // for jitter and the random vSwitch policy; nil is seeded by chance
@@ -112,6 +114,7 @@ type Pool struct {
 	waiters  []*waiter          // owned by Run, oldest first
 	holders  map[string]*holder // owned by Run
 	marks    Marks
+	started  time.Time // of Run
 	watch    *watch
 	rand     *rand.Rand
 	groups   []string        // security groups of the instance's primary ENI

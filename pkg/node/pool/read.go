@@ -16,6 +16,9 @@ const intentLife = 10 * time.Minute
 // applyReading compares the stock with what the cloud shows. An ENI that had a step in flight meanwhile is left alone:
 // the reading may be older than the step's effect. Nothing is believed gone before a second reading agrees.
 func (p *Pool) applyReading(o outcome, now time.Time) {
+	if !p.stock.Read {
+		p.stock.VSwitches = nil // as the node itself saw them
+	}
 	p.applyVSwitches(o.ids, o.reading.vswitches, now)
 	shown, primary := p.split(*o.reading)
 	p.stock.Foreign = 0

@@ -27,6 +27,7 @@ type outcome struct {
 	addrs     []netip.Addr
 	blocks    []netip.Prefix
 	reading   *reading
+	here      *Seen // ReadCloud, when that failed
 	vswitches []cloud.VSwitch
 	err       error
 }
@@ -57,7 +58,9 @@ func (p *Pool) act(ctx context.Context, t task) outcome {
 	o := outcome{task: t}
 	switch t.step.Kind {
 	case ReadCloud:
-		o.reading, o.err = p.look(ctx, t)
+		if o.reading, o.err = p.look(ctx, t); o.err != nil {
+			o.here = p.lookHere(ctx, t)
+		}
 	case ReadVSwitches:
 		o.vswitches, o.err = p.opts.Cloud.DescribeVSwitches(ctx, t.ids, p.opts.Instance.VPCID)
 	case CreateENI:

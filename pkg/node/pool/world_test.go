@@ -33,6 +33,7 @@ type world struct {
 	bookless bool                     // the next start finds no ledger
 	dieAt    int                      // the point at which the next life ends; 0: none
 	clock    Clock                    // nil: the bubble's
+	seen     func(context.Context) (Seen, error)
 
 	pool *Pool
 	life *mortal
@@ -41,8 +42,9 @@ type world struct {
 }
 
 func newWorld() *world {
+	m := newModel()
 	return &world{
-		cloud: newModel(), host: newHost(), journal: newJournal(), ledger: map[string]Lease{}, seed: 7,
+		cloud: m, seen: m.metadata, host: newHost(), journal: newJournal(), ledger: map[string]Lease{}, seed: 7,
 		config: Config{VSwitches: []string{"vsw-a", "vsw-b"}, VSwitchPolicy: VSwitchOrdered, MaxIdle: 2, Tags: map[string]string{"ack.aliyun.com": "c1"}},
 	}
 }
@@ -96,7 +98,7 @@ func (w *world) start() {
 	w.life = &mortal{w: w, die: cancel, dieAt: w.dieAt}
 	w.dieAt = 0
 	w.pool = New(Options{
-		Cloud: mortalCloud{w.life}, Host: mortalHost{w.life}, Journal: mortalJournal{w.life}, Config: w.config, Held: held, Freed: w.freed, Clock: w.clock,
+		Cloud: mortalCloud{w.life}, Host: mortalHost{w.life}, Journal: mortalJournal{w.life}, Config: w.config, Held: held, Freed: w.freed, Clock: w.clock, Seen: w.seen,
 		Instance: cloud.Instance{ID: "i-1", ZoneID: "z", VPCID: "vpc-1", VSwitchID: "vsw-a"},
 		Limits:   cloud.InstanceType{ID: "ecs.model", ENIs: w.cloud.slots + 1, IPv4PerENI: w.cloud.perENI, IPv6PerENI: w.cloud.perENI6},
 		Rand:     rand.New(rand.NewPCG(w.seed, 1)),
