@@ -87,11 +87,13 @@ func TestSpecificationOfCheck(t *testing.T) {
 	}
 }
 
-// removed takes something away on the host until a CHECK sees that it is gone: it is back within a tenth of a second.
+// removed takes something away on the host until a CHECK sees that it is gone: it is back within a tenth of a second. What the
+// case before took away must be back first.
 func (s *stand) removed(line string) func(*trial, added) said {
 	return func(c *trial, result added) (did said) {
 		ip, _, _ := strings.Cut(result.IPs[0].Address, "/")
 		line := strings.NewReplacer("ADDRESS", ip, "VETH", datapath.HostIfName("default", c.p.name, "eth0")).Replace(line)
+		s.eventually("all in place", func() bool { return s.say(c.words("CHECK").set("prevResult", result)).Exit == 0 })
 		s.eventually("seen by CHECK", func() bool {
 			s.sh(s.host, line+" || true")
 			did = s.say(c.words("CHECK").set("prevResult", result))
