@@ -27,22 +27,20 @@ type node struct {
 	release func() // lets the pods' namespaces end
 }
 
-func newNode(ctx context.Context, name, bin string, pods int) (n *node, err error) {
+func newNode(ctx context.Context, name, bin string, pods int) (*node, error) {
 	// The addresses of one round stay idle until the next one.
 	r, err := rig.Open(ctx, rig.Options{Name: name, Bin: bin, Type: instanceType, ENIConf: map[string]any{"max_pool_size": pods + 20}})
 	if err != nil {
 		return nil, err
 	}
-	n = &node{Node: r}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, n.Close())
-		}
-	}()
-	if err := n.makePods(pods); err != nil {
-		return nil, err
+	n := &node{Node: r}
+	if err = n.makePods(pods); err == nil {
+		err = n.StartDaemon(ctx)
 	}
-	return n, n.StartDaemon(ctx)
+	if err != nil {
+		return nil, errors.Join(err, n.Close())
+	}
+	return n, nil
 }
 
 // makePods makes the pods' namespaces and has another process hold them until this one ends: with hundreds of files open, starting a

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -54,34 +55,41 @@ type Node struct {
 	opts      Options
 	dir       string
 	files     []*os.File
+	claim     net.Listener // an abstract socket: who has it has the network of that name
 	simulator *exec.Cmd
 	daemon    *exec.Cmd
 }
 
-// Open starts the simulator and adds the node to it. The daemon does not run yet.
-func Open(ctx context.Context, opts Options) (n *Node, err error) {
+// Open starts the simulator and adds the node to it. The daemon does not run yet. No other run on this machine may have a node of that
+// name.
+func Open(ctx context.Context, opts Options) (*Node, error) {
 	dir, err := os.MkdirTemp("", "onectl-"+opts.Name+"-")
 	if err != nil {
 		return nil, err
 	}
-	n = &Node{opts: opts, dir: dir}
-	n.Cloud = wire.ControlClient{Socket: n.File("control.sock")}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, n.Close())
-		}
-	}()
-	if n.Host, err = n.Namespace(); err != nil {
-		return nil, err
+	n := &Node{opts: opts, dir: dir}
+	if n.claim, err = net.Listen("unix", "@onectl-rig-"+opts.Name); err != nil {
+		return nil, errors.Join(fmt.Errorf("another run has the network %s; wait until it has ended: %w", opts.Name, err), os.Remove(dir))
 	}
-	args := append([]string{"serve", "--name", opts.Name, "--listen", "127.0.0.1:0", "--control", n.Cloud.Socket, "--state", n.File("state"), "--fabric"}, opts.Simulator...)
+	if err := n.open(ctx); err != nil {
+		return nil, errors.Join(err, n.Close())
+	}
+	return n, nil
+}
+
+func (n *Node) open(ctx context.Context) (err error) {
+	n.Cloud = wire.ControlClient{Socket: n.File("control.sock")}
+	if n.Host, err = n.Namespace(); err != nil {
+		return err
+	}
+	args := append([]string{"serve", "--name", n.opts.Name, "--listen", "127.0.0.1:0", "--control", n.Cloud.Socket, "--state", n.File("state"), "--fabric"}, n.opts.Simulator...)
 	if n.simulator, err = n.start(nil, "fakecloud", args...); err != nil {
-		return nil, err
+		return err
 	}
 	if err := n.Wait(ctx, func() error { _, err := os.Stat(n.Cloud.Socket); return err }); err != nil {
-		return nil, err
+		return err
 	}
-	return n, n.build(ctx)
+	return n.build(ctx)
 }
 
 // build makes the VPC, the instance, and what a cluster would mount into the daemon.
@@ -160,12 +168,16 @@ func (n *Node) Close() error {
 	for _, file := range n.files {
 		failed = errors.Join(failed, file.Close())
 	}
-	network, err := fabric.Open(n.opts.Name, slog.New(slog.DiscardHandler))
-	if err == nil {
-		err = network.Remove()
-	}
-	if errors.Join(failed, err) != nil {
-		return fmt.Errorf("take the node away: %w", errors.Join(failed, err))
+	if failed = errors.Join(failed, n.removeNetwork(), n.claim.Close()); failed != nil {
+		return fmt.Errorf("take the node away: %w", failed)
 	}
 	return os.RemoveAll(n.dir)
+}
+
+func (n *Node) removeNetwork() error {
+	network, err := fabric.Open(n.opts.Name, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	return network.Remove()
 }

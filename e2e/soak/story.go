@@ -38,31 +38,34 @@ type pod struct {
 	box  *sandbox // nil: it does not run
 }
 
-func newStory(ctx context.Context, o options) (s *story, err error) {
-	s = &story{options: o, held: map[netip.Addr]string{}, tally: tally{counts: map[string]int{}, began: time.Now()}}
+func newStory(ctx context.Context, o options) (*story, error) {
+	s := &story{options: o, held: map[netip.Addr]string{}, tally: tally{counts: map[string]int{}, began: time.Now()}}
 	for i := range o.pods {
 		s.pods = append(s.pods, &pod{name: fmt.Sprintf("pod-%02d", i)})
 	}
+	var err error
 	if s.node, err = s.newNode(ctx); err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, s.close())
-		}
-	}()
+	if err := s.open(ctx); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	return s, nil
+}
+
+func (s *story) open(ctx context.Context) (err error) {
 	if err := os.Mkdir(s.node.File("netns"), 0o700); err != nil {
-		return nil, err
+		return err
 	}
 	if s.peer, err = s.node.Namespace(); err != nil {
-		return nil, err
+		return err
 	}
 	peer, err := s.node.AddInstance(ctx, "peer", "ecs.g7.large", s.peer)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	s.peerIP = peer.PrimaryIP
-	return s, s.node.StartDaemon(ctx)
+	return s.node.StartDaemon(ctx)
 }
 
 func (s *story) close() error {
