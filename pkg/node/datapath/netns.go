@@ -60,6 +60,7 @@ type Route struct {
 	Via    netip.Addr // zero: on the link
 	Dev    string
 	Table  int  // 0 is the main table
+	Metric int  // 0: the kernel's
 	Onlink bool // Via is reached on Dev though no address of Dev says so
 	Throw  bool // the table has no route for Dst, and rules after the table's go on; without Dev and Via
 }

@@ -97,6 +97,9 @@ func (r Route) String() string {
 	if !r.Via.IsValid() && r.Dst.Addr().Is4() {
 		words = append(words, "scope link")
 	}
+	if r.Metric != 0 {
+		words = append(words, fmt.Sprint("metric ", r.Metric))
+	}
 	if r.Onlink {
 		words = append(words, "onlink")
 	}

@@ -199,9 +199,21 @@ func SharedENI(pod Pod, opts Options) (hostNS, podNS NetNS) {
 		}
 		podNS.Addrs = append(podNS.Addrs, Addr{Prefix: host(ip), Dev: ifName})
 		podNS.Neighs = append(podNS.Neighs, Neigh{IP: gateway, MAC: hostMAC, Dev: ifName})
-		podNS.Routes = append(podNS.Routes, Route{Dst: everything(ip), Via: gateway, Dev: ifName, Onlink: true})
+		podNS.Routes = append(podNS.Routes, defaultRoute(gateway, ifName))
 	}
 	return hostNS, podNS
+}
+
+// laterMetric is that of IPv6 default routes by a pod's further interfaces: with the kernel's own, 1024, one would take the place
+// of eth0's. IPv4 routes are appended to those that are there.
+const laterMetric = 2048
+
+func defaultRoute(gateway netip.Addr, ifName string) Route {
+	r := Route{Dst: everything(gateway), Via: gateway, Dev: ifName, Onlink: true}
+	if gateway.Is6() && ifName != "eth0" {
+		r.Metric = laterMetric
+	}
+	return r
 }
 
 // HostEnd is the least that names a pod's host veth: enough to remove it when nothing else is known of the pod.

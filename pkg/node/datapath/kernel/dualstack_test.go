@@ -105,3 +105,28 @@ func TestDualStackPodIsHealed(t *testing.T) {
 		t.Errorf("Check: %q", differences)
 	}
 }
+
+// TestASecondInterfaceLeavesTheFirstOnesWayOut: a pod has two interfaces of ours, in both families.
+func TestASecondInterfaceLeavesTheFirstOnesWayOut(t *testing.T) {
+	w := newWorld(t, steering["marks"])
+	w.dualStack()
+	server := w.router.EchoTCP("[" + serverIPv6.String() + "]:7").String()
+	first := w.newPod("a", "10.0.16.5", w.enis[0])
+	first.IPv6 = netip.MustParseAddr("2001:db8:16::5")
+	second := &pod{NetNS: first.NetNS, sandbox: first.sandbox, Pod: first.Pod}
+	second.IfName, second.IPv4, second.IPv6, second.ENI = "net1", netip.MustParseAddr("10.0.32.5"), netip.MustParseAddr("2001:db8:32::5"), w.enis[1]
+	w.shell("router", fmt.Sprintf("ip -6 neigh replace %s lladdr %s nud permanent dev port1", first.IPv6, first.ENI.MAC))
+	for _, p := range []*pod{first, second} {
+		p.host, p.own = datapath.SharedENI(p.Pod, w.opts)
+		w.add(p)
+	}
+	for _, p := range []*pod{first, second} {
+		if differences := w.check(p); len(differences) > 0 {
+			t.Errorf("%s: %q", p.IfName, differences)
+		}
+	}
+	if seen, err := first.NetNS.ExchangeTCP(netip.Addr{}, server, 3*time.Second); err != nil || seen != first.IPv6 {
+		t.Errorf("outside saw %s, %v, want %s", seen, err, first.IPv6)
+	}
+	w.reaches(first.NetNS, serverIP)
+}

@@ -14,14 +14,15 @@ import (
 
 // What include/uapi/linux has and x/sys does not.
 const (
-	ndaProtocol       = 12 // NDA_PROTOCOL, neighbour.h
-	frActToTable      = 1  // FR_ACT_TO_TBL, fib_rules.h
-	devconfForwarding = 1  // IPV4_DEVCONF_FORWARDING, ip.h
-	devconfRPFilter   = 8  // IPV4_DEVCONF_RP_FILTER, ip.h
-	inetConf          = 1  // IFLA_INET_CONF, if_link.h
-	inet6AddrGenMode  = 8  // IFLA_INET6_ADDR_GEN_MODE, if_link.h
-	addrGenNone       = 1  // IN6_ADDR_GEN_MODE_NONE, if_link.h
-	skipStatistics    = 8  // RTEXT_FILTER_SKIP_STATS, rtnetlink.h
+	ndaProtocol       = 12   // NDA_PROTOCOL, neighbour.h
+	frActToTable      = 1    // FR_ACT_TO_TBL, fib_rules.h
+	ipv6Metric        = 1024 // IP6_RT_PRIO_USER, ipv6_route.h: of a route that names none
+	devconfForwarding = 1    // IPV4_DEVCONF_FORWARDING, ip.h
+	devconfRPFilter   = 8    // IPV4_DEVCONF_RP_FILTER, ip.h
+	inetConf          = 1    // IFLA_INET_CONF, if_link.h
+	inet6AddrGenMode  = 8    // IFLA_INET6_ADDR_GEN_MODE, if_link.h
+	addrGenNone       = 1    // IN6_ADDR_GEN_MODE_NONE, if_link.h
+	skipStatistics    = 8    // RTEXT_FILTER_SKIP_STATS, rtnetlink.h
 )
 
 const (
@@ -235,6 +236,9 @@ func routeRequest(kind, flags int, r datapath.Route, index int) message {
 	attrs := []*nl.RtAttr{nl.NewRtAttr(unix.RTA_TABLE, nl.Uint32Attr(table(r)))}
 	if !r.Throw {
 		attrs = append(attrs, nl.NewRtAttr(unix.RTA_OIF, nl.Uint32Attr(uint32(index))))
+	}
+	if r.Metric != 0 {
+		attrs = append(attrs, nl.NewRtAttr(unix.RTA_PRIORITY, nl.Uint32Attr(uint32(r.Metric))))
 	}
 	if r.Dst.Bits() > 0 {
 		attrs = append(attrs, nl.NewRtAttr(unix.RTA_DST, r.Dst.Addr().AsSlice()))
