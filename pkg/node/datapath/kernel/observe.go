@@ -17,8 +17,8 @@ import (
 type link struct {
 	datapath.Link
 	index  int
-	peer   int // index of a veth's other end, in its namespace
-	peerNS int // number of that namespace as this one knows it, -1: the other end is in this one, or there is none
+	peer   int  // index of a veth's other end, in its namespace
+	peerNS int  // number of that namespace as this one knows it, -1: the other end is in this one, or there is none
 	ipv6   bool // it has settings of IPv6
 }
 
