@@ -186,7 +186,7 @@ func (s *story) insist(box *sandbox, netns string) {
 func (s *story) visit(box *sandbox) {
 	s.tally.count("pod visited")
 	if err := s.reach(box, healTime); err != nil {
-		s.tally.violate("%s, which runs: %v", box.id, err)
+		s.tally.violate("%s, which runs: %v\n%s", box.id, err, s.evidence(box))
 	}
 }
 
