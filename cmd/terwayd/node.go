@@ -142,6 +142,7 @@ func (n *node) assemble(ctx context.Context, book *ledger.Ledger, k *kernel.Kern
 	if err != nil {
 		return err
 	}
+	n.restore(ctx, enis)
 	n.resteer = func(ctx context.Context) error { return enis.Symmetric(ctx, n.symmetry(ctx, k)) }
 	stock := pool.New(pool.Options{
 		Cloud: api, Host: enis, Journal: book, Instance: instance, Limits: limits, Config: poolConfig,
@@ -192,6 +193,23 @@ func (n *node) seen(enis *daemon.ENIs) func(context.Context) (pool.Seen, error) 
 			seen.ENIs, seen.VSwitches = append(seen.ENIs, eni), append(seen.VSwitches, vswitch)
 		}
 		return seen, nil
+	}
+}
+
+// restoreTime bounds restore. The metadata service has just answered, and links of ENIs that are attached are there.
+const restoreTime = 3 * time.Second
+
+// restore sets up, without the cloud, the ENIs that were set up here before: what others remove of their rules and routes while the
+// cloud does not answer yet would else stay away until it does, and pods that run would have no network meanwhile.
+func (n *node) restore(ctx context.Context, enis *daemon.ENIs) {
+	ctx, cancel := context.WithTimeout(ctx, restoreTime)
+	defer cancel()
+	seen, err := n.seen(enis)(ctx)
+	for i, eni := range seen.ENIs {
+		err = errors.Join(err, enis.ENIReady(ctx, eni, seen.VSwitches[i]))
+	}
+	if err != nil {
+		n.logger.Warn("ENIs cannot be set up before the cloud has been read", "err", err)
 	}
 }
 
