@@ -129,6 +129,9 @@ func testWithoutLedger(t *testing.T, lose func(path string) error) {
 	s.kill()
 	s.must(lose(s.path("state", "ledger.db")))
 	s.startReady()
+	s.sh(s.host, "ip route flush table 999")
+	s.eventually("what others removed back", func() bool { return s.repairs("route") > 0 })
+	s.ping(s.peer, ip)
 	s.eventually("CHECK works", func() bool { return s.check(p) == nil }) // its ENI is known when the pool has set it up
 	s.ping(s.peer, ip)
 	if other := s.add(s.pod("sandbox-2", "web-1")); other == ip {
