@@ -140,6 +140,11 @@ func TestAnotherProcessGoesOnWhereTheFirstStopped(t *testing.T) {
 	if diff := cmp.Diff(want, owned, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" || err != nil {
 		t.Errorf("Owned %v, -want +got:\n%s", err, diff)
 	}
+	w.shell("host", "ip route flush table 999") // then the pod's end tells
+	owned, err = w.k.Owned(t.Context())
+	if diff := cmp.Diff(want, owned, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" || err != nil {
+		t.Errorf("Owned without the host's route %v, -want +got:\n%s", err, diff)
+	}
 	if err := w.k.Remove(t.Context(), p.host); err != nil {
 		t.Error(err)
 	}

@@ -35,10 +35,11 @@ func (k *Kernel) Owned(ctx context.Context) ([]Owned, error) {
 	}
 	at := map[int]int{} // place in owned by interface index
 	var owned []Owned
+	var ends []*link
 	for _, l := range links {
 		if l.ours() {
 			at[l.index] = len(owned)
-			owned = append(owned, ownedOf(l))
+			owned, ends = append(owned, ownedOf(l)), append(ends, l)
 		}
 	}
 	for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
@@ -56,7 +57,27 @@ func (k *Kernel) Owned(ctx context.Context) ([]Owned, error) {
 			}
 		}
 	}
+	for i, l := range ends {
+		if o := &owned[i]; !o.IPv4.IsValid() && !o.IPv6.IsValid() && !o.Exclusive && l.peerNS >= 0 {
+			o.IPv4, o.IPv6 = addressesAt(ctx, s, l)
+		}
+	}
 	return owned, nil
+}
+
+// addressesAt is what the pod's end of a host veth has, for when somebody has removed the host's routes to it; none when the pod is
+// gone.
+func addressesAt(ctx context.Context, s *socket, l *link) (ipv4, ipv6 netip.Addr) {
+	found, _ := addrsIn(ctx, s, l.peerNS, l.peer, l.Name)
+	for _, a := range found {
+		switch ip := a.Prefix.Addr(); {
+		case ip.Is4():
+			ipv4 = ip
+		case !ip.IsLinkLocalUnicast():
+			ipv6 = ip
+		}
+	}
+	return ipv4, ipv6
 }
 
 // Sweep removes what is ours on the host and not in keep, and says in a sentence each what that was. No Add may be under way.
