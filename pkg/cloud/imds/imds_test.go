@@ -144,6 +144,15 @@ func TestVSwitchOfAnENI(t *testing.T) {
 	if err != nil || got.ID != "vsw-2" || got.CIDR.String() != "10.0.2.0/24" {
 		t.Errorf("%+v, %v", got, err)
 	}
+	if got.IPv6CIDR.IsValid() {
+		t.Errorf("IPv6 %s, the vSwitch has none", got.IPv6CIDR)
+	}
+	s.set(func(s *service) {
+		s.entries["network/interfaces/macs/00:16:3e:00:00:02/vswitch-ipv6-cidr-block"] = "2408:4005::/64"
+	})
+	if got, err := client.VSwitch(t.Context(), "00:16:3e:00:00:02"); err != nil || got.IPv6CIDR.String() != "2408:4005::/64" {
+		t.Errorf("with IPv6: %+v, %v", got, err)
+	}
 	s.set(func(s *service) { s.entries["network/interfaces/macs/00:16:3e:00:00:02/vswitch-cidr-block"] = "<html>" })
 	if _, err := client.VSwitch(t.Context(), "00:16:3e:00:00:02"); err == nil || !strings.Contains(err.Error(), "vswitch-cidr-block") {
 		t.Errorf("what is no CIDR: %v", err)

@@ -72,7 +72,7 @@ func (c *Client) ENIs(ctx context.Context) ([]cloud.ENI, error) {
 	return enis, nil
 }
 
-// VSwitch is the vSwitch that the ENI with that MAC is in: ID and CIDR.
+// VSwitch is the vSwitch that the ENI with that MAC is in: ID, CIDR, and IPv6CIDR where it has IPv6.
 func (c *Client) VSwitch(ctx context.Context, mac string) (v cloud.VSwitch, err error) {
 	below := "network/interfaces/macs/" + mac + "/"
 	if v.ID, err = c.get(ctx, below+"vswitch-id"); err != nil {
@@ -84,6 +84,12 @@ func (c *Client) VSwitch(ctx context.Context, mac string) (v cloud.VSwitch, err 
 	}
 	if v.CIDR, err = netip.ParsePrefix(strings.TrimSpace(text)); err != nil {
 		return cloud.VSwitch{}, malformed(below+"vswitch-cidr-block", err)
+	}
+	if text, err = c.optional(ctx, below+"vswitch-ipv6-cidr-block"); err != nil || strings.TrimSpace(text) == "" {
+		return v, err
+	}
+	if v.IPv6CIDR, err = netip.ParsePrefix(strings.TrimSpace(text)); err != nil {
+		return cloud.VSwitch{}, malformed(below+"vswitch-ipv6-cidr-block", err)
 	}
 	return v, nil
 }
