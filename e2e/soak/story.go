@@ -39,7 +39,7 @@ type pod struct {
 }
 
 func newStory(ctx context.Context, o options) (*story, error) {
-	s := &story{options: o, held: map[netip.Addr]string{}, tally: tally{counts: map[string]int{}, began: time.Now()}}
+	s := &story{options: o, held: map[netip.Addr]string{}, tally: tally{progress: os.Stderr, counts: map[string]int{}, began: time.Now()}}
 	for i := range o.pods {
 		s.pods = append(s.pods, &pod{name: fmt.Sprintf("pod-%02d", i)})
 	}
@@ -82,6 +82,7 @@ func (s *story) live(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, s.length)
 	defer cancel()
 	var all sync.WaitGroup
+	all.Go(func() { s.tally.tell(ctx, time.Minute) })
 	all.Go(func() { s.trouble(ctx, rand.New(rand.NewPCG(s.seed, 0))) })
 	for worker := range s.workers {
 		random := rand.New(rand.NewPCG(s.seed, uint64(worker)+1))

@@ -1,17 +1,24 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"text/tabwriter"
 	"time"
 )
 
+// troublePrefix is of the counts of troubles.
+const troublePrefix = "trouble: "
+
 // tally counts what happened. Its methods may be called from any goroutine.
 type tally struct {
+	progress io.Writer
+
 	mu     sync.Mutex // guards the rest
 	began  time.Time
 	lived  time.Duration
@@ -33,11 +40,30 @@ func (t *tally) added(took time.Duration) {
 	t.counts["ADD served"]++
 }
 
-// violate notes something that must never happen.
+// violate notes something that must never happen. It is told at once: the run goes on, and there may be an hour of it left.
 func (t *tally) violate(format string, args ...any) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.wrong = append(t.wrong, fmt.Sprintf("after %v: ", time.Since(t.began).Round(time.Second))+fmt.Sprintf(format, args...))
+	what := fmt.Sprintf("after %v: ", time.Since(t.began).Round(time.Second)) + fmt.Sprintf(format, args...)
+	t.wrong = append(t.wrong, what)
+	first, _, _ := strings.Cut(what, "\n")
+	fmt.Fprintln(t.progress, "  wrong: "+first)
+}
+
+// tell shows how far a run is, every so often until ctx ends.
+func (t *tally) tell(ctx context.Context, every time.Duration) {
+	for pause(ctx, every); ctx.Err() == nil; pause(ctx, every) {
+		t.mu.Lock()
+		troubles := 0
+		for what, count := range t.counts {
+			if strings.HasPrefix(what, troublePrefix) {
+				troubles += count
+			}
+		}
+		fmt.Fprintf(t.progress, "  after %v: %d ADDs served, %d troubles, %d things wrong\n",
+			time.Since(t.began).Round(time.Second), len(t.adds), troubles, len(t.wrong))
+		t.mu.Unlock()
+	}
 }
 
 func (t *tally) violations() []string {

@@ -40,7 +40,7 @@ func (s *story) trouble(ctx context.Context, random *rand.Rand) {
 		if err := kind.make(ctx, random); err != nil && ctx.Err() == nil {
 			s.tally.violate("%s: %v", kind.name, err)
 		}
-		s.tally.count("trouble: " + kind.name)
+		s.tally.count(troublePrefix + kind.name)
 	}
 	calm, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
