@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/onectl/onectl/pkg/node/cni"
@@ -120,11 +119,6 @@ func (d *Daemon) repeat(ctx context.Context, r ledger.Record, sandbox cni.Sandbo
 		return false, err
 	}
 	return true, ofKernel(d.opts.Kernel.Add(ctx, sandbox, host, pod))
-}
-
-// vanished reports whether the cloud no longer has owner's address on its ENI.
-func (d *Daemon) vanished(owner string) bool {
-	return slices.ContainsFunc(d.opts.Pool.Status().Vanished, holdingOf(owner))
 }
 
 // undo takes a failed ADD back. What cannot be taken back stays recorded, for the DEL that kubelet sends next.

@@ -74,7 +74,7 @@ func TestStatusNamesItsCause(t *testing.T) {
 	for want, status := range map[cause.Code]pool.Status{
 		cause.PoolStarting:     {},
 		cause.BadAccessKey:     {Problems: []pool.Problem{{Reason: pool.BadKey}}},
-		cause.VSwitchExhausted: {Ready: true, Problems: []pool.Problem{{Reason: pool.Full}, {Reason: pool.Exhausted}}},
+		cause.VSwitchExhausted: {Ready: true, Obstacle: pool.Problem{Reason: pool.Exhausted}},
 	} {
 		b := newBench(t)
 		b.pool.status = status

@@ -74,29 +74,21 @@ func remembered(r cni.Request, result *types100.Result, known ledger.Record) (di
 	return differences
 }
 
-func holdingOf(owner string) func(pool.Holding) bool {
-	return func(h pool.Holding) bool { return h.Owner == owner }
-}
-
-// status says whether an ADD could be served. A node whose instance carries no more addresses is healthy: kubelet makes a
-// node NotReady, and evicts its pods, when STATUS fails.
+// status says whether the next ADD would be served. A node whose instance carries no more addresses is healthy: kubelet makes
+// a node NotReady, and evicts its pods, when STATUS fails.
 func (d *Daemon) status() error {
 	now := d.opts.Pool.Status()
 	if !now.Ready && now.Idle == 0 {
 		return &cni.Error{Code: cni.CodeUnavailable, Cause: first(now.Problems, cause.PoolStarting), Msg: "the address pool has not read the instance's ENIs yet" + because(now.Problems)}
 	}
-	if now.Idle > 0 || now.Coming > 0 {
-		return nil
-	}
-	blocking := slices.DeleteFunc(slices.Clone(now.Problems), func(p pool.Problem) bool { return p.Reason == pool.Full || p.Reason == pool.Busy })
-	if len(blocking) == 0 {
+	if now.Obstacle.Reason == "" || now.Obstacle.Reason == pool.Full {
 		return nil
 	}
 	code := cni.CodeUnavailable
 	if len(now.Vanished) > 0 {
 		code = cni.CodeLimited
 	}
-	return &cni.Error{Code: code, Cause: blocking[0].Reason, Msg: "no address is idle and none can be had" + because(blocking)}
+	return &cni.Error{Code: code, Cause: now.Obstacle.Reason, Msg: "no address is idle and none can be had: " + now.Obstacle.Message}
 }
 
 // first is the first problem's reason, or otherwise when there is none.

@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"slices"
 	"strconv"
 
 	"github.com/onectl/onectl/pkg/node/cause"
@@ -47,7 +46,7 @@ func addressesCondition(s pool.Status) Condition {
 		code := first(s.Problems, cause.PoolStarting)
 		return Condition{sufficientIP, "Unknown", string(code), cause.Mark(code, "the instance's ENIs were not read yet; "+code.Next())}
 	}
-	if code, subject := lack(s); code != "" {
+	if code, subject := s.Obstacle.Reason, s.Obstacle.Subject; code != "" {
 		known, _ := cause.Find(code)
 		if subject != "" {
 			subject = " (" + subject + ")"
@@ -55,21 +54,6 @@ func addressesCondition(s pool.Status) Condition {
 		return Condition{sufficientIP, "False", insufficientIP, cause.Mark(code, known.Summary+subject+"; "+known.Next)}
 	}
 	return Condition{sufficientIP, "True", sufficientIP, "the node has addresses for pods, or can get them"}
-}
-
-// lack is why the next pod will get no address; "" when it will.
-func lack(s pool.Status) (code cause.Code, subject string) {
-	if s.Idle > 0 || s.Coming > 0 {
-		return "", ""
-	}
-	if s.Used >= s.Capacity {
-		return cause.NodeFull, ""
-	}
-	blocking := slices.DeleteFunc(slices.Clone(s.Problems), func(p pool.Problem) bool { return p.Reason == pool.Busy })
-	if len(blocking) == 0 {
-		return "", ""
-	}
-	return blocking[0].Reason, blocking[0].Subject
 }
 
 func configCondition(problem string) Condition {

@@ -28,6 +28,7 @@ import (
 // Pool is the stock of addresses; *pool.Pool is one.
 type Pool interface {
 	Allocate(ctx context.Context, owner string, prefer netip.Addr) (pool.Lease, error)
+	Held(ctx context.Context, owner string) (pool.Lease, error)
 	Release(ctx context.Context, owner string) error
 	Status() pool.Status
 	Snapshot(ctx context.Context) (pool.Snapshot, error)
@@ -120,6 +121,7 @@ type Daemon struct {
 	adds  adds
 
 	strangers map[string]bool             // ENIs that the pool did not know at the last look; owned by Sweep
+	vanishing map[string]bool             // owners whose address the cloud no longer has, as told; owned by Sweep
 	unlisted  map[ledger.Record]time.Time // sandboxes that the runtime does not list, since when; guarded as seen
 }
 

@@ -87,10 +87,26 @@ func (p *fakePool) Allocate(ctx context.Context, owner string, _ netip.Addr) (po
 		}
 	}
 	p.held[owner] = ip
+	return p.lease(ip), nil
+}
+
+func (p *fakePool) lease(ip netip.Addr) pool.Lease {
 	if p.whole {
-		return wholeLease(ip), nil
+		return wholeLease(ip)
 	}
-	return pool.Lease{IPv4: ip, ENI: cloud.ENI{ID: "eni-1", MAC: "00:16:3e:00:00:01"}}, nil
+	return pool.Lease{IPv4: ip, ENI: cloud.ENI{ID: "eni-1", MAC: "00:16:3e:00:00:01"}}
+}
+
+func (p *fakePool) Held(_ context.Context, owner string) (pool.Lease, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch ip, ok := p.held[owner]; {
+	case ok && (p.status.Ready || p.status.Idle > 0):
+		return p.lease(ip), nil
+	case ok:
+		return pool.Lease{}, &pool.Error{Owner: owner, Reason: pool.Starting}
+	}
+	return pool.Lease{}, &pool.Error{Owner: owner, Reason: pool.Vanished}
 }
 
 func values(m map[string]netip.Addr) (all []netip.Addr) {

@@ -9,6 +9,7 @@ import (
 	"github.com/onectl/onectl/pkg/node/cause"
 	"github.com/onectl/onectl/pkg/node/datapath"
 	"github.com/onectl/onectl/pkg/node/ledger"
+	"github.com/onectl/onectl/pkg/node/pool"
 )
 
 const (
@@ -191,15 +192,8 @@ func (d *Daemon) healPod(ctx context.Context, owner string) (lost []datapath.Dif
 	if now, found := d.record(owner); !found || now != r {
 		return nil, false, nil
 	}
-	if r.ENI == "" { // recovered from the kernel: the pool tells its ENI, once it has read the cloud
-		if !d.opts.Pool.Status().Ready {
-			return nil, true, nil
-		}
-		bounded, cancel := context.WithTimeout(ctx, time.Second)
-		defer cancel()
-		if r, err = d.located(bounded, r); err != nil {
-			return nil, false, err
-		}
+	if r, err = d.located(ctx, r); err != nil { // recovered from the kernel: the pool tells its ENI, once it knows
+		return nil, pool.ReasonOf(err) == pool.Starting, err
 	}
 	host, _, err := d.content(ctx, r)
 	if err != nil {

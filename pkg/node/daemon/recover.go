@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"time"
 
 	"github.com/onectl/onectl/pkg/node/ledger"
@@ -53,13 +52,12 @@ func (d *Daemon) complete(ctx context.Context) error {
 	return errors.Join(failed...)
 }
 
-// located is r with its ENI, which the pool tells for one that was recovered without. The caller holds r's lock. Asking
-// the pool for an address again gives an owner the one that it holds.
+// located is r with its ENI, which the pool tells for one that was recovered without. The caller holds r's lock.
 func (d *Daemon) located(ctx context.Context, r ledger.Record) (ledger.Record, error) {
 	if now, found := d.record(r.Owner()); r.ENI != "" || !found || now != r {
 		return r, nil
 	}
-	lease, err := d.opts.Pool.Allocate(ctx, r.Owner(), netip.Addr{})
+	lease, err := d.opts.Pool.Held(ctx, r.Owner())
 	switch {
 	case err != nil:
 		return r, fmt.Errorf("find the ENI of %s, which sandbox %s holds: %w", r.IPv4, r.Owner(), err)

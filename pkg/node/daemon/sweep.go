@@ -91,6 +91,7 @@ func (d *Daemon) sweepOnce(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, sweepEvery)
 	defer cancel()
 	d.opts.Metrics.decline.look(d.opts.Pool.Status(), d.opts.Clock.Now())
+	d.tellVanished()
 	repaired := errors.Join(d.dropStrangers(ctx), d.opts.ENIs.Repair(ctx), d.complete(ctx))
 	unlock, err := d.locks.lock(ctx, sweeping)
 	if err != nil {

@@ -33,7 +33,7 @@ func TestCheckTellsEveryDifference(t *testing.T) {
 }
 
 func TestStatus(t *testing.T) {
-	exhausted := []pool.Problem{{Reason: pool.Exhausted, Subject: "vsw-1", Message: "no free address; add a vSwitch"}}
+	exhausted := pool.Problem{Reason: pool.Exhausted, Subject: "vsw-1", Message: "no free address; add a vSwitch"}
 	gone := []pool.Holding{{Owner: "c1/eth0"}}
 	tests := []struct {
 		name   string
@@ -41,12 +41,12 @@ func TestStatus(t *testing.T) {
 		code   uint
 	}{
 		{"not read yet", pool.Status{}, cni.CodeUnavailable},
-		{"idle addresses", pool.Status{Ready: true, Idle: 1, Problems: exhausted}, 0},
-		{"addresses on the way", pool.Status{Ready: true, Coming: 1, Problems: exhausted}, 0},
+		{"idle addresses as the metadata service shows them", pool.Status{Idle: 1}, 0},
+		{"one of two vSwitches is exhausted", pool.Status{Ready: true, Problems: []pool.Problem{exhausted}}, 0},
 		{"nothing wrong", pool.Status{Ready: true}, 0},
-		{"exhausted", pool.Status{Ready: true, Problems: exhausted}, cni.CodeUnavailable},
-		{"exhausted, and pods without network", pool.Status{Ready: true, Problems: exhausted, Vanished: gone}, cni.CodeLimited},
-		{"all that the instance carries is used", pool.Status{Ready: true, Used: 45, Capacity: 45, Problems: []pool.Problem{{Reason: pool.Full}}}, 0},
+		{"exhausted", pool.Status{Ready: true, Obstacle: exhausted}, cni.CodeUnavailable},
+		{"exhausted, and pods without network", pool.Status{Ready: true, Obstacle: exhausted, Vanished: gone}, cni.CodeLimited},
+		{"all that the instance carries is used", pool.Status{Ready: true, Used: 45, Capacity: 45, Obstacle: pool.Problem{Reason: pool.Full}}, 0},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -30,7 +30,8 @@ type answer struct {
 type holder struct {
 	Holding
 	grants int  // answers that were given for it and not taken back
-	lost   bool // the cloud no longer shows the address
+	missed bool // the first reading did not show the address, on any ENI
+	lost   bool // two readings did not, so the cloud no longer has it
 }
 
 // Allocate grants owner ("containerID/ifName") an address: the one it holds already, prefer when it is idle, else another
@@ -73,6 +74,32 @@ func (p *Pool) giveUp(ctx context.Context, w *waiter) error {
 	}
 	e := <-reason
 	return &Error{Owner: w.owner, Reason: e.Reason, Subject: e.Subject, Err: errors.Join(context.Cause(ctx), e.Err)}
+}
+
+// Held is what owner holds. It grants and waits for nothing, and needs no cloud: it fails with an *Error while the address is on
+// no ENI that is known.
+func (p *Pool) Held(ctx context.Context, owner string) (Lease, error) {
+	found := make(chan answer, 1)
+	if err := p.ask(ctx, func(time.Time) {
+		found <- p.heldBy(owner)
+	}); err != nil {
+		return Lease{}, err
+	}
+	a := <-found
+	return a.lease, a.err
+}
+
+func (p *Pool) heldBy(owner string) answer {
+	h := p.holders[owner]
+	if h != nil {
+		if e := p.stock.eni(h.ENI); e != nil && e.holds(owner) {
+			return answer{lease: p.lease(*e, h.Holding)}
+		}
+	}
+	if !p.stock.Read || h != nil && !h.lost {
+		return answer{err: &Error{Owner: owner, Reason: Starting}}
+	}
+	return answer{err: &Error{Owner: owner, Reason: Vanished}}
 }
 
 // Release gives owner's address back. An owner that holds none is not an error, so it may be repeated; an Allocate of the

@@ -129,8 +129,8 @@ func (p *Pool) addAddress(e *ENI, a Address, now time.Time) {
 	}
 	a.FreeSince = p.freeSince(a.IP, now)
 	for owner, h := range p.holders {
-		if h.IPv4 == a.IP && (h.lost || !p.stock.Read) {
-			a.Owner, a.IPv6, h.ENI, h.lost = owner, h.IPv6, e.ID, false
+		if h.IPv4 == a.IP && (h.lost || h.missed || !p.stock.Read) {
+			a.Owner, a.IPv6, h.ENI, h.missed, h.lost = owner, h.IPv6, e.ID, false, false
 			break
 		}
 	}
@@ -160,6 +160,9 @@ func (p *Pool) applyFailure(o outcome, e *ENI, now time.Time) {
 		p.stock.Stale = true
 		if e != nil {
 			e.Unsure = true
+		}
+		if e != nil && step.givesBack() {
+			e.SureFrom = now.Add(soonAgain)
 		}
 	} else if e != nil {
 		stay(e)

@@ -44,8 +44,9 @@ type model struct {
 type fault struct {
 	op    string
 	kind  cloud.Kind
-	count int  // how often; negative: always
-	after bool // the call has its effect all the same
+	count int           // how often; negative: always
+	after bool          // the call has its effect all the same
+	late  time.Duration // when after: so long afterwards
 }
 
 var errKinds = []cloud.Kind{cloud.Throttled, cloud.Unavailable, cloud.Conflict, cloud.Unknown}
@@ -70,9 +71,12 @@ func (m *model) call(ctx context.Context, op, resource string, effect func() err
 	m.wait(ctx)
 	m.mu.Lock()
 	m.calls = append(m.calls, strings.TrimSpace(op+" "+resource))
-	kind, after, failing := m.fault(op)
+	f, failing := m.fault(op)
+	kind := f.kind
 	var err error
-	switch happens := !failing || after; {
+	switch happens := !failing || f.after; {
+	case happens && f.late > 0:
+		time.AfterFunc(f.late, func() { m.set(func() { _ = effect() }) })
 	case happens && ctx.Err() != nil:
 		m.afterwards(effect)
 	case happens:
@@ -101,18 +105,19 @@ func (m *model) wait(ctx context.Context) {
 	}
 }
 
-func (m *model) fault(op string) (kind cloud.Kind, after, failing bool) {
+func (m *model) fault(op string) (f fault, failing bool) {
 	for i := range m.faults {
 		if f := &m.faults[i]; f.op == op && f.count != 0 {
 			f.count--
-			return f.kind, f.after, true
+			return *f, true
 		}
 	}
 	if m.chaos > 0 && m.rand.Float64() < m.chaos {
-		kind = errKinds[m.rand.IntN(len(errKinds))]
-		return kind, kind != cloud.Throttled && m.rand.IntN(2) == 0, true
+		f.kind = errKinds[m.rand.IntN(len(errKinds))]
+		f.after = f.kind != cloud.Throttled && m.rand.IntN(2) == 0
+		return f, true
 	}
-	return 0, false, false
+	return fault{}, false
 }
 
 func refuse(op, resource string, kind cloud.Kind) error {

@@ -105,7 +105,7 @@ type Marks struct {
 	WarmUp           int // addresses of a warming stock, used and idle
 	MaxENIs          int // ENIs of ours at most, those on the way included
 	IPv4PerENI       int // places for addresses and prefixes, the primary address included; with Dual, pairs
-	Capacity         int // addresses on MaxENIs at most
+	PerENI           int // addresses on one ENI at most
 	Prefixes         bool
 	PrefixCount      int
 	Dual             bool
@@ -170,7 +170,7 @@ func (c Config) marks(limits cloud.InstanceType) Marks {
 	return Marks{
 		MinIdle: min(c.MinIdle, capacity), MaxIdle: min(c.MaxIdle, capacity),
 		WarmUp:  min(c.WarmUp, capacity),
-		MaxENIs: enis, IPv4PerENI: places, Capacity: capacity,
+		MaxENIs: enis, IPv4PerENI: places, PerENI: perENI,
 		Prefixes: prefixes, PrefixCount: prefixCount, Dual: c.DualStack, Whole: c.Whole,
 		VSwitchPolicy: c.VSwitchPolicy, ENIPolicy: c.ENIPolicy,
 		CoolDown: max(0, c.CoolDown), Probe: c.Probe, Sync: c.SyncPeriod,

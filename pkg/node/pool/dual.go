@@ -19,6 +19,9 @@ import (
 // is.
 func (p *Pool) pair(e *ENI, now time.Time) {
 	taken := map[netip.Addr]bool{}
+	for _, h := range p.holders { // those whose IPv4 address is on no ENI, too
+		taken[h.IPv6] = true
+	}
 	for i := range e.Addresses {
 		a := &e.Addresses[i]
 		if a.Owner == "" && (!p.marks.Dual || !slices.Contains(e.IPv6, a.IPv6)) {

@@ -171,8 +171,8 @@ func TestIPv6TakenAwayByOthersShows(t *testing.T) {
 func TestQuotaOfIPv6HoldsBeforeTheCloudRefuses(t *testing.T) {
 	for _, c := range []struct{ v4, v6, want int }{{6, 6, 6}, {15, 15, 10}, {10, 1, 1}, {30, 0, 0}, {4, 30, 4}} {
 		m := Config{DualStack: true}.marks(cloud.InstanceType{ENIs: 3, IPv4PerENI: c.v4, IPv6PerENI: c.v6})
-		if m.IPv4PerENI != c.want || m.Capacity != 2*c.want {
-			t.Errorf("%d IPv4 and %d IPv6 addresses on an ENI: %d pairs, %d on two, want %d", c.v4, c.v6, m.IPv4PerENI, m.Capacity, c.want)
+		if m.IPv4PerENI != c.want || m.MaxENIs*m.PerENI != 2*c.want {
+			t.Errorf("%d IPv4 and %d IPv6 addresses on an ENI: %d pairs, %d on two, want %d", c.v4, c.v6, m.IPv4PerENI, m.MaxENIs*m.PerENI, c.want)
 		}
 	}
 }

@@ -17,6 +17,7 @@ const (
 	Starting      = cause.PoolStarting
 	Stopped       = cause.PoolStopped
 	Released      = cause.SandboxReleased
+	Vanished      = cause.AddressVanished
 	Exhausted     = cause.VSwitchExhausted
 	Full          = cause.NodeFull
 	QuotaExceeded = cause.QuotaExceeded

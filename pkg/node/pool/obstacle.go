@@ -51,9 +51,29 @@ func (p *Pool) obstacle(now time.Time) *Error {
 		}
 		return &Error{Reason: h.Reason, Subject: h.Subject, Err: h.Err}
 	}
-	if p.busy(now) {
+	if p.growing(now) || p.stock.Running[ReadVSwitches] {
 		return &Error{Reason: Busy}
 	}
+	return p.worst(now)
+}
+
+// ahead is what would keep one more pod from an address. What is on the way to an address, or would be, is nothing in the way.
+func (p *Pool) ahead(now time.Time) Problem {
+	s := p.stock
+	if !s.Read || s.idle() > 0 || s.coming() > 0 || p.growing(now) {
+		return Problem{}
+	}
+	s.Waiting++
+	s.CameFirst, s.CameLast = time.Time{}, time.Time{} // as if nobody else might come
+	if slices.ContainsFunc(Plan(s, p.marks, now), func(step Step) bool { return step.Kind.brings() }) {
+		return Problem{}
+	}
+	e := p.worst(now)
+	return Problem{Reason: e.Reason, Subject: e.Subject, Message: e.text()}
+}
+
+// worst is the one of all obstacles that people must remove; Full when there is none.
+func (p *Pool) worst(now time.Time) *Error {
 	obstacles := p.obstacles(now)
 	if len(obstacles) == 0 {
 		return &Error{Reason: Full}
@@ -63,8 +83,8 @@ func (p *Pool) obstacle(now time.Time) *Error {
 	})
 }
 
-// busy reports whether a step in flight may bring an address, or one that will be in a moment.
-func (p *Pool) busy(now time.Time) bool {
+// growing reports whether a step in flight may bring an address, or one that will be in a moment.
+func (p *Pool) growing(now time.Time) bool {
 	if now.Before(p.stock.gathered()) {
 		return true
 	}
@@ -73,8 +93,7 @@ func (p *Pool) busy(now time.Time) bool {
 			return true
 		}
 	}
-	return slices.ContainsFunc(p.stock.Intents, func(i Intent) bool { return i.InFlight && i.Hold.hopeful() }) ||
-		p.stock.Running[ReadVSwitches]
+	return slices.ContainsFunc(p.stock.Intents, func(i Intent) bool { return i.InFlight && i.Hold.hopeful() })
 }
 
 // obstacles is what is in the way of each way to grow.

@@ -94,8 +94,7 @@ func (p *plan) confirmed() []Step {
 	}
 	var sure []Step
 	for _, s := range p.steps {
-		givesBack := s.Kind == UnassignIPv4 || s.Kind == DeleteENI || s.Kind == DetachENI && p.eni(s.ENI).Status != cloud.ENIDetaching
-		if !givesBack {
+		if !s.Kind.givesBack() || s.Kind == DetachENI && p.eni(s.ENI).Status == cloud.ENIDetaching {
 			sure = append(sure, s)
 		}
 	}
@@ -105,6 +104,12 @@ func (p *plan) confirmed() []Step {
 	}
 	return sure
 }
+
+// givesBack reports whether a step of that kind gives something back to the cloud.
+func (k StepKind) givesBack() bool { return k == UnassignIPv4 || k == DetachENI || k == DeleteENI }
+
+// brings reports whether a step of that kind is on the way to an address.
+func (k StepKind) brings() bool { return !k.looks() && !k.givesBack() }
 
 func (p *plan) add(s Step) { p.steps = append(p.steps, s) }
 
@@ -124,9 +129,12 @@ func (p *plan) read() {
 
 func (s Stock) nextReadingAfter(period time.Duration) time.Time {
 	for _, e := range s.ENIs {
-		if e.Missing || e.count(func(a Address) bool { return a.Missing && a.Owner == "" }) > 0 {
+		if e.Missing || e.Unsure || e.count(func(a Address) bool { return a.Missing && !a.Gone }) > 0 {
 			period = min(period, soonAgain)
 		}
+	}
+	if s.Doubt {
+		period = min(period, soonAgain)
 	}
 	return s.ReadAt.Add(period)
 }

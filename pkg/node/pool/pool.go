@@ -16,9 +16,9 @@
 //   - AttachNetworkInterface and DetachNetworkInterface: the ENI's status shows what happened; Plan goes on from there.
 //   - DeleteNetworkInterface after a detachment: an ENI that is Available and carries TagInstance is ours to attach or delete.
 //
-// That rests on one thing: a call to give something back that was cut short has had its effect, or never will, by the time
-// of the next reading. A daemon that starts reads after it has asked the metadata service and opened its files, and waits longer
-// before it grants what only the metadata service shows.
+// That rests on one thing: a call to give something back that had no clear answer has had its effect, or never will, by the
+// time of a reading that is believed. That is one that began five seconds later (ENI.SureFrom). A daemon that starts reads after it has
+// asked the metadata service and opened its files, and waits longer before it grants what only the metadata service shows.
 package pool
 
 import (

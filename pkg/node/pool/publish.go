@@ -9,11 +9,13 @@ import (
 func (p *Pool) publish() {
 	s := p.stock
 	st := Status{
-		Ready: s.Read, Capacity: p.marks.Capacity, MaxENIs: p.marks.MaxENIs, Idle: s.idle(), Coming: s.coming(),
+		Ready: s.Read, Idle: s.idle(), Coming: s.coming(),
 		Waiting: len(p.waiters), SyncedAt: s.ReadAt,
 	}
 	now := p.opts.Clock.Now()
 	st.MinIdle, st.MaxIdle = p.marks.idleBounds(s, now)
+	st.MaxENIs = max(0, p.marks.MaxENIs-s.Foreign)
+	st.Capacity = st.MaxENIs * p.marks.PerENI
 	for _, e := range s.ENIs {
 		one := ENIStatus{ID: e.ID, MAC: e.MAC, VSwitchID: e.VSwitchID, Status: e.Status, Ready: e.Ready, Missing: e.Missing, Total: len(e.Addresses), Used: e.used()}
 		if e.usable() {
@@ -34,6 +36,7 @@ func (p *Pool) publish() {
 		})
 	}
 	st.Problems = p.problems()
+	st.Obstacle = p.ahead(now)
 	st.Vanished = p.vanished()
 	p.status.Store(&st)
 }
@@ -68,7 +71,7 @@ func (p *Pool) problems() []Problem {
 	return all
 }
 
-// vanished is what pods hold but the cloud does not show.
+// vanished is what pods hold and two readings did not show.
 func (p *Pool) vanished() []Holding {
 	var all []Holding
 	for _, h := range p.holders {
@@ -79,7 +82,7 @@ func (p *Pool) vanished() []Holding {
 	for i := range p.stock.ENIs {
 		e := &p.stock.ENIs[i]
 		for _, a := range e.Addresses {
-			if a.Owner != "" && (a.Missing || e.Missing) {
+			if a.Owner != "" && a.Gone {
 				all = append(all, Holding{Owner: a.Owner, ENI: e.ID, IPv4: a.IP, IPv6: a.IPv6})
 			}
 		}

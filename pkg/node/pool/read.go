@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/onectl/onectl/pkg/cloud"
-	"github.com/onectl/onectl/pkg/node/cause"
 )
 
 // intentLife is how long a creation without a clear answer is waited for. A cloud call that was begun has ended by then,
@@ -31,7 +30,7 @@ func (p *Pool) applyReading(o outcome, now time.Time) {
 		p.groups = primary[0].SecurityGroups
 	}
 	for id, e := range shown {
-		p.applyShown(id, e, o.seen, now)
+		p.applyShown(id, e, o, now)
 	}
 	for _, e := range slices.Clone(p.stock.ENIs) {
 		if _, ok := shown[e.ID]; !ok {
@@ -39,10 +38,10 @@ func (p *Pool) applyReading(o outcome, now time.Time) {
 		}
 	}
 	p.expireIntents(o.began)
-	p.stock.ReadAt, p.stock.Fresh = now, !p.stock.Read
-	if !p.stock.Read {
-		p.stock.Read = true
-		p.findLost()
+	first := !p.stock.Read
+	p.stock.Read, p.stock.ReadAt, p.stock.Fresh = true, now, first
+	p.findLost()
+	if first {
 		if p.marks.WarmUp > 0 && len(p.stock.ENIs) == 0 && len(p.holders) == 0 {
 			p.stock.WarmUntil = now.Add(warmFor)
 		}
@@ -83,7 +82,7 @@ func carries(tags, wanted map[string]string) bool {
 	return true
 }
 
-func (p *Pool) applyShown(id string, shown cloud.ENI, seen map[string]uint64, now time.Time) {
+func (p *Pool) applyShown(id string, shown cloud.ENI, o outcome, now time.Time) {
 	e := p.stock.eni(id)
 	if e == nil {
 		if !p.deleted[id] && !p.creating(shown.Tags[TagToken]) {
@@ -92,14 +91,17 @@ func (p *Pool) applyShown(id string, shown cloud.ENI, seen map[string]uint64, no
 		}
 		return
 	}
-	if changes, ok := seen[id]; !ok || changes != e.Changes {
+	if changes, ok := o.seen[id]; !ok || changes != e.Changes {
 		return
 	}
-	if shown.Status != cloud.ENIInUse || e.Unsure {
+	if shown.Status != cloud.ENIInUse {
 		e.Ready = false
 	}
-	e.ENI, e.Missing, e.Unsure = shown, false, false
-	stay(e)
+	e.ENI, e.Missing = shown, false
+	if !o.began.Before(e.SureFrom) {
+		e.Unsure = false
+		stay(e)
+	}
 	p.matchAddresses(e, shown, now)
 }
 
@@ -144,7 +146,8 @@ func (p *Pool) matchAddresses(e *ENI, shown cloud.ENI, now time.Time) {
 	e.Addresses = slices.DeleteFunc(e.Addresses, func(a Address) bool { return !there[a.IP] && a.Missing && a.Owner == "" })
 	for i := range e.Addresses {
 		a := &e.Addresses[i]
-		a.Missing = !there[a.IP] || a.Owner != "" && a.IPv6.IsValid() && !slices.Contains(shown.IPv6, a.IPv6)
+		missing := !there[a.IP] || a.Owner != "" && a.IPv6.IsValid() && !slices.Contains(shown.IPv6, a.IPv6)
+		a.Missing, a.Gone = missing, missing && a.Missing
 	}
 	if primary := shown.Primary(); primary.IsValid() {
 		first := slices.IndexFunc(e.Addresses, func(a Address) bool { return a.IP == primary })
@@ -166,13 +169,16 @@ func (p *Pool) applyUnseen(id string, seen map[string]uint64) {
 	e.Missing = true
 }
 
-// findLost marks what pods hold and the first reading did not show.
+// findLost marks what pods held before a restart and is on no ENI: missed at the first reading, lost when the next one agrees.
 func (p *Pool) findLost() {
+	p.stock.Doubt = false
 	for owner, h := range p.holders {
-		e := p.stock.eni(h.ENI)
-		h.lost = e == nil || !slices.ContainsFunc(e.Addresses, func(a Address) bool { return a.Owner == owner })
-		if h.lost {
-			p.opts.Logger.Warn("a pod holds an address that the cloud no longer shows", "cause", cause.AddressVanished, "owner", owner, "ip", h.IPv4, "eni", h.ENI)
+		switch e := p.stock.eni(h.ENI); {
+		case e != nil && e.holds(owner):
+		case h.missed:
+			h.lost = true
+		case !h.lost:
+			h.missed, p.stock.Doubt = true, true
 		}
 	}
 }

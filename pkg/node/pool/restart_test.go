@@ -49,6 +49,13 @@ func TestAHeldAddressThatTheCloudLostIsReported(t *testing.T) {
 		w.start()
 		<-w.pool.Ready()
 		synctest.Wait()
+		if got := w.pool.Status().Vanished; len(got) > 0 {
+			t.Errorf("one reading is believed: %v", got)
+		}
+		time.Sleep(10 * time.Second)
+		if _, err := w.pool.Held(t.Context(), "a/eth0"); ReasonOf(err) != Vanished {
+			t.Errorf("held: %v, want %s", err, Vanished)
+		}
 		want := []Holding{{Owner: "a/eth0", ENI: lease.ENI.ID, IPv4: lease.IPv4}}
 		if diff := cmp.Diff(want, w.pool.Status().Vanished, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
 			t.Errorf("vanished (-want +got):\n%s", diff)
@@ -117,6 +124,9 @@ func TestENIsOfOthersAreLeftAlone(t *testing.T) {
 		failed := slices.DeleteFunc(errs, func(err error) bool { return err == nil })
 		if len(failed) != 1 || ReasonOf(failed[0]) != Full {
 			t.Errorf("two foreign ENIs leave one slot of 4 addresses; 5 pods got %v", failed)
+		}
+		if st := w.pool.Status(); st.Capacity != 4 || st.MaxENIs != 1 || st.Obstacle.Reason != Full {
+			t.Errorf("capacity %d on %d ENIs, obstacle %q; want 4 on 1, %q", st.Capacity, st.MaxENIs, st.Obstacle.Reason, Full)
 		}
 		for id := range foreign {
 			if n := w.cloud.called("AttachENI "+id) + w.cloud.called("DeleteENI "+id) + w.cloud.called("DetachENI "+id); n > 0 {

@@ -9,8 +9,8 @@ import (
 // Status is the stock for people, probes and metrics.
 type Status struct {
 	Ready     bool // the stock has been read from the cloud
-	Capacity  int  // addresses the instance can carry for pods
-	MaxENIs   int  // ENIs for pods that the node may have
+	Capacity  int  // addresses the instance can carry for pods, ENIs of others left out
+	MaxENIs   int  // ENIs for pods that the node may have, those of others left out
 	Total     int  // addresses on our ENIs: used and idle
 	Used      int
 	Idle      int // may be granted now; Cooling included
@@ -21,6 +21,7 @@ type Status struct {
 	MaxIdle   int
 	ENIs      []ENIStatus     // by ID
 	VSwitches []VSwitchStatus // configured order, then others that our ENIs are in
+	Obstacle  Problem         // what would keep one more pod from an address; without a Reason when none would
 	Problems  []Problem       // what keeps the pool from doing what it wants; empty when all is well
 	Vanished  []Holding       // held by a pod, but no longer assigned to the ENI in the cloud: that pod has no network
 	SyncedAt  time.Time       // the last reading of the cloud

@@ -21,6 +21,7 @@ type Stock struct {
 	Waiting   int       // allocations without an address
 	CameFirst time.Time // when the oldest of them came
 	CameLast  time.Time // when the newest of them came
+	Doubt     bool      // the last reading did not show what a pod holds, for the first time: read again soon
 	Foreign   int       // ENIs on the instance that are neither primary nor ours; they take slots
 	Holds     map[StepKind]Hold
 	Running   map[StepKind]bool // ReadCloud and ReadVSwitches in flight
@@ -37,9 +38,10 @@ type ENI struct {
 	Ready     bool      // set up on the node: its addresses may be granted
 	Step      *Step     // in flight; nil when none
 	Hold      Hold
-	Unsure    bool   // a step ended without a clear answer: no step before the next reading
-	Missing   bool   // the last reading did not show it
-	Changes   uint64 // counts what we did to it, so that a reading that overlapped is not believed
+	Unsure    bool      // a step ended without a clear answer: no step before a reading that began at SureFrom or later
+	SureFrom  time.Time // when a call that gives something back has had its effect, or never will; the zero Time: it had
+	Missing   bool      // the last reading did not show it
+	Changes   uint64    // counts what we did to it, so that a reading that overlapped is not believed
 }
 
 // Address is a private address of an ENI.
@@ -51,6 +53,7 @@ type Address struct {
 	FreeSince time.Time    // when it became idle
 	Leaving   bool         // being unassigned
 	Missing   bool         // the last reading did not show it, or not the IPv6 address that its owner holds with it
+	Gone      bool         // a pod holds it, and the reading before did not show it either
 	Half      bool         // dual stack, and no IPv6 address is left for it: it is not granted
 }
 
@@ -121,6 +124,11 @@ func (e ENI) count(which func(Address) bool) int {
 func (e ENI) idle() int { return e.count(Address.idle) }
 
 func (e ENI) used() int { return e.count(func(a Address) bool { return a.Owner != "" }) }
+
+// holds reports whether owner has one of its addresses.
+func (e ENI) holds(owner string) bool {
+	return slices.ContainsFunc(e.Addresses, func(a Address) bool { return a.Owner == owner })
+}
 
 // room is how many more addresses or prefixes it can carry, those being assigned counted as there.
 func (m Marks) room(e ENI) int {
