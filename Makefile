@@ -45,9 +45,10 @@ bench: build needs ## measure against a floor and the reference plugins; writes 
 SOAK ?= 1h
 SEED ?= 0
 PREFIXES ?= false
+DUAL ?= false
 
-soak: build needs ## a node's bad hour: pods come and go under faults, then the books must be equal; SOAK=10m SEED=7 PREFIXES=true
-	go run ./e2e/soak -for $(SOAK) -seed $(SEED) -prefixes=$(PREFIXES)
+soak: build needs ## a node's bad hour: pods come and go under faults, then the books must be equal; SOAK=10m SEED=7 PREFIXES=true DUAL=true
+	go run ./e2e/soak -for $(SOAK) -seed $(SEED) -prefixes=$(PREFIXES) -dual=$(DUAL)
 
 shortsoak: SOAK = 2m
 shortsoak: soak

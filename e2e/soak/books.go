@@ -73,7 +73,7 @@ func (s *story) compare(ctx context.Context) []string {
 		return []string{err.Error()}
 	}
 	var found differences
-	assigned, enis := map[netip.Addr]string{}, 0
+	assigned, assigned6, enis := map[netip.Addr]string{}, map[netip.Addr]string{}, 0
 	for _, e := range sum.ENIs {
 		if e.Tags["creator"] != "terway" {
 			continue
@@ -83,6 +83,9 @@ func (s *story) compare(ctx context.Context) []string {
 		for _, ip := range e.IPv4 {
 			assigned[ip] = e.ID
 		}
+		for _, ip := range e.IPv6 {
+			assigned6[ip] = e.ID
+		}
 		for _, block := range e.Prefixes {
 			for ip := block.Addr(); block.Contains(ip); ip = ip.Next() {
 				assigned[ip] = e.ID
@@ -90,8 +93,10 @@ func (s *story) compare(ctx context.Context) []string {
 		}
 	}
 	running := s.running()
-	for id, ip := range running {
-		found.unless(assigned[ip] != "", "%s runs with %s, which no ENI in the simulator has", id, ip)
+	for id, ips := range running {
+		eni := assigned[ips[0]]
+		found.unless(eni != "", "%s runs with %s, which no ENI in the simulator has", id, ips)
+		found.unless(!s.dual || assigned6[ips[len(ips)-1]] == eni, "%s runs with %s, which are not on one ENI in the simulator", id, ips)
 	}
 	for name, want := range map[string]int{
 		"terway_resource_pool_total_count": len(assigned), "terway_eni_count": enis, "terway_resource_pool_used_count": len(running),
@@ -122,7 +127,7 @@ func (d *differences) unless(holds bool, format string, args ...any) {
 }
 
 // kernelDifferences is what the node's namespace has and should not, or lacks.
-func (s *story) kernelDifferences(running map[string]netip.Addr, enis int) (found differences) {
+func (s *story) kernelDifferences(running map[string][]netip.Addr, enis int) (found differences) {
 	err := rig.In(s.node.Host, func() error {
 		links, err := netlink.LinkList()
 		if err != nil {
@@ -135,7 +140,7 @@ func (s *story) kernelDifferences(running map[string]netip.Addr, enis int) (foun
 			}
 		}
 		found = append(found, unequal("host veths", sandboxes(running), veths)...)
-		routes, errRoutes := netlink.RouteListFiltered(netlink.FAMILY_V4, &netlink.Route{Table: datapath.PodsTable}, netlink.RT_FILTER_TABLE)
+		routes, errRoutes := netlink.RouteListFiltered(netlink.FAMILY_ALL, &netlink.Route{Table: datapath.PodsTable}, netlink.RT_FILTER_TABLE)
 		var routed []string
 		for _, r := range routes {
 			routed = append(routed, r.Dst.IP.String())
@@ -179,26 +184,32 @@ func (s *story) readLedger() []string {
 	running := s.running()
 	var held, want []string
 	for _, r := range records {
-		held = append(held, r.Owner()+" "+r.IPv4.String()+" on an ENI: "+fmt.Sprint(r.ENI != ""))
+		ips := []netip.Addr{r.IPv4}
+		if r.IPv6.IsValid() {
+			ips = append(ips, r.IPv6)
+		}
+		held = append(held, fmt.Sprintf("%s %s on an ENI: %t", r.Owner(), ips, r.ENI != ""))
 	}
-	for id, ip := range running {
-		want = append(want, id+"/eth0 "+ip.String()+" on an ENI: true")
+	for id, ips := range running {
+		want = append(want, fmt.Sprintf("%s/eth0 %s on an ENI: true", id, ips))
 	}
 	found := differences(unequal("records", want, held))
 	found.unless(len(intents) == 0, "intents are left: %v", intents)
 	return found
 }
 
-func sandboxes(running map[string]netip.Addr) (all []string) {
+func sandboxes(running map[string][]netip.Addr) (all []string) {
 	for id := range running {
 		all = append(all, id+"/eth0")
 	}
 	return all
 }
 
-func addresses(running map[string]netip.Addr) (all []string) {
-	for _, ip := range running {
-		all = append(all, ip.String())
+func addresses(running map[string][]netip.Addr) (all []string) {
+	for _, ips := range running {
+		for _, ip := range ips {
+			all = append(all, ip.String())
+		}
 	}
 	return all
 }

@@ -33,6 +33,7 @@ type options struct {
 	pods     int
 	workers  int
 	prefixes bool
+	dual     bool
 	bin      string
 }
 
@@ -46,19 +47,20 @@ func main() {
 	flag.IntVar(&o.pods, "pods", 36, "pods that may run at once; the node has room for 45")
 	flag.IntVar(&o.workers, "workers", 8, "how many come or go at once")
 	flag.BoolVar(&o.prefixes, "prefixes", false, "ENIs get /28 prefixes, as far as a vSwitch has whole ones")
+	flag.BoolVar(&o.dual, "dual", false, "pods get an IPv6 address, too")
 	flag.StringVar(&o.bin, "bin", "bin", "folder with the programs")
 	flag.Parse()
 	if o.seed == 0 {
 		o.seed = rand.Uint64N(1 << 32)
 	}
 	if err := run(ctx, o); err != nil {
-		fmt.Fprintf(os.Stderr, "soak: %v\nto try the same choices again: go run ./e2e/soak -for %v -seed %d -prefixes=%t\n", err, o.length, o.seed, o.prefixes)
+		fmt.Fprintf(os.Stderr, "soak: %v\nto try the same choices again: go run ./e2e/soak -for %v -seed %d -prefixes=%t -dual=%t\n", err, o.length, o.seed, o.prefixes, o.dual)
 		os.Exit(1)
 	}
 }
 
 func run(ctx context.Context, o options) (err error) {
-	fmt.Printf("soak: %v with %d workers and up to %d pods, seed %d, prefixes %t\n", o.length, o.workers, o.pods, o.seed, o.prefixes)
+	fmt.Printf("soak: %v with %d workers and up to %d pods, seed %d, prefixes %t, dual stack %t\n", o.length, o.workers, o.pods, o.seed, o.prefixes, o.dual)
 	if o.bin, err = filepath.Abs(o.bin); err != nil {
 		return err
 	}
@@ -77,9 +79,13 @@ func run(ctx context.Context, o options) (err error) {
 
 // nodeConf is the daemon's configuration: a small pool, so that ENIs come and go with the pods.
 func (o options) nodeConf(least, most int) map[string]any {
+	stack := "ipv4"
+	if o.dual {
+		stack = "dual"
+	}
 	return map[string]any{
 		"min_pool_size": least, "max_pool_size": most, "vswitch_selection_policy": "random", "eni_selection_policy": "least_ips",
-		"enable_ip_prefix": o.prefixes,
+		"enable_ip_prefix": o.prefixes, "ip_stack": stack,
 	}
 }
 
@@ -87,8 +93,8 @@ func (o options) newNode(ctx context.Context) (*rig.Node, error) {
 	return rig.Open(ctx, rig.Options{
 		Name: o.name, Bin: o.bin, Type: "ecs.g7.xlarge", ENIConf: o.nodeConf(1, 5),
 		VSwitch: []fakecloud.VSwitchSpec{
-			{ID: "vsw-a", Zone: rig.Zone, CIDR: netip.MustParsePrefix("10.0.16.0/24")},
-			{ID: "vsw-b", Zone: rig.Zone, CIDR: netip.MustParsePrefix("10.0.17.0/24")},
+			{ID: "vsw-a", Zone: rig.Zone, CIDR: netip.MustParsePrefix("10.0.16.0/24"), IPv6CIDR: netip.MustParsePrefix("2001:db8:16::/64")},
+			{ID: "vsw-b", Zone: rig.Zone, CIDR: netip.MustParsePrefix("10.0.17.0/24"), IPv6CIDR: netip.MustParsePrefix("2001:db8:17::/64")},
 		},
 		Simulator: []string{"--attach-delay", "300ms", "--detach-delay", "300ms", "--delete-delay", "100ms"},
 	})

@@ -20,8 +20,8 @@ type sandbox struct {
 	id    string
 	pod   string
 	netns *os.File
-	path  string // a symbolic link to the namespace: unlike the number of a descriptor it is never another one's
-	ip    netip.Addr
+	path  string       // a symbolic link to the namespace: unlike the number of a descriptor it is never another one's
+	ips   []netip.Addr // of the node's families, IPv4 first
 }
 
 func (s *story) newSandbox(pod string) (*sandbox, error) {
@@ -80,13 +80,18 @@ func (s *story) plugin(ctx context.Context, c call) ([]byte, error) {
 	return out.Bytes(), err
 }
 
-// addressIn is the address of an ADD's answer.
-func addressIn(answer []byte) (netip.Addr, error) {
+// addressesIn is the addresses of an ADD's answer, of which each family of the node must have one.
+func (s *story) addressesIn(answer []byte) (ips []netip.Addr, err error) {
 	var result struct {
 		IPs []struct{ Address netip.Prefix }
 	}
-	if err := json.Unmarshal(answer, &result); err != nil || len(result.IPs) == 0 {
-		return netip.Addr{}, fmt.Errorf("ADD answered %q: %w", answer, errors.Join(err, errRefused))
+	err = json.Unmarshal(answer, &result)
+	for _, ip := range result.IPs {
+		ips = append(ips, ip.Address.Addr())
 	}
-	return result.IPs[0].Address.Addr(), nil
+	good := len(ips) == 1 && !s.dual || len(ips) == 2 && s.dual && ips[1].Is6()
+	if err != nil || !good || !ips[0].Is4() {
+		return nil, fmt.Errorf("ADD answered %q: %w", answer, errors.Join(err, errRefused))
+	}
+	return ips, nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -49,7 +50,7 @@ func (s *story) add(box *sandbox) bool {
 		s.tally.count("ADD refused")
 		return false
 	}
-	if box.ip, err = addressIn(answer); err != nil {
+	if box.ips, err = s.addressesIn(answer); err != nil {
 		s.tally.violate("%v", err)
 		return false
 	}
@@ -72,18 +73,18 @@ func (s *story) cutShort(box *sandbox, random *rand.Rand) {
 func (s *story) twice(box *sandbox) {
 	ctx, cancel := context.WithTimeout(context.Background(), kubeletTime)
 	defer cancel()
-	var given [2]netip.Addr
+	var given [2][]netip.Addr
 	var both sync.WaitGroup
 	for i := range given {
 		both.Go(func() {
 			if answer, err := s.plugin(ctx, call{verb: "ADD", box: box, netns: box.path}); err == nil {
-				given[i], _ = addressIn(answer)
+				given[i], _ = s.addressesIn(answer)
 			}
 		})
 	}
 	both.Wait()
 	s.tally.count("ADD twice at once")
-	if given[0].IsValid() && given[1].IsValid() && given[0] != given[1] {
+	if given[0] != nil && given[1] != nil && !slices.Equal(given[0], given[1]) {
 		s.tally.violate("two ADDs of %s at once gave %s and %s", box.id, given[0], given[1])
 	}
 }
@@ -98,8 +99,8 @@ func (s *story) again(p *pod) {
 		return
 	}
 	s.tally.count("ADD again")
-	if ip, err := addressIn(answer); err != nil || ip != p.box.ip {
-		s.tally.violate("%s runs with %s and another ADD gave %s, %v", p.box.id, p.box.ip, ip, err)
+	if ips, err := s.addressesIn(answer); err != nil || !slices.Equal(ips, p.box.ips) {
+		s.tally.violate("%s runs with %s and another ADD gave %s, %v", p.box.id, p.box.ips, ips, err)
 	}
 }
 
@@ -190,8 +191,14 @@ func (s *story) visit(box *sandbox) {
 	}
 }
 
+// reach is packets to another instance and back and, as that one has no IPv6, from the node to the pod's IPv6 address.
 func (s *story) reach(box *sandbox, within time.Duration) error {
-	return errors.Join(
+	errs := []error{
 		rig.In(box.netns, func() error { return testkit.Ping(netip.Addr{}, s.peerIP, within) }),
-		rig.In(s.peer, func() error { return testkit.Ping(netip.Addr{}, box.ip, within) }))
+		rig.In(s.peer, func() error { return testkit.Ping(netip.Addr{}, box.ips[0], within) }),
+	}
+	for _, ip := range box.ips[1:] {
+		errs = append(errs, rig.In(s.node.Host, func() error { return testkit.Ping(netip.Addr{}, ip, within) }))
+	}
+	return errors.Join(errs...)
 }

@@ -65,6 +65,12 @@ func (s *story) open(ctx context.Context) (err error) {
 		return err
 	}
 	s.peerIP = peer.PrimaryIP
+	if s.dual {
+		forward := func() error { return os.WriteFile("/proc/sys/net/ipv6/conf/all/forwarding", []byte("1"), 0) }
+		if err := rig.In(s.node.Host, forward); err != nil {
+			return err
+		}
+	}
 	return s.node.StartDaemon(ctx)
 }
 
@@ -125,28 +131,30 @@ func (s *story) happen(p *pod, random *rand.Rand) {
 	}
 }
 
-// running is the pods that run: address by sandbox.
-func (s *story) running() map[string]netip.Addr {
-	all := map[string]netip.Addr{}
+// running is the pods that run: addresses by sandbox.
+func (s *story) running() map[string][]netip.Addr {
+	all := map[string][]netip.Addr{}
 	for _, p := range s.pods {
 		if p.box != nil {
-			all[p.box.id] = p.box.ip
+			all[p.box.id] = p.box.ips
 		}
 	}
 	return all
 }
 
-// hold notes that a sandbox has an address, and whether another one has it.
+// hold notes that a sandbox has its addresses, and whether another one has one of them.
 func (s *story) hold(box *sandbox) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if other, taken := s.held[box.ip]; taken && other != box.id {
-		s.tally.violate("%s was given to %s while %s has it", box.ip, box.id, other)
+	for _, ip := range box.ips {
+		if other, taken := s.held[ip]; taken && other != box.id {
+			s.tally.violate("%s was given to %s while %s has it", ip, box.id, other)
+		}
+		s.held[ip] = box.id
 	}
-	s.held[box.ip] = box.id
 }
 
-// letGo notes that a sandbox may lose its address from now on.
+// letGo notes that a sandbox may lose its addresses from now on.
 func (s *story) letGo(box *sandbox) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -119,6 +119,7 @@ func (s *story) stuck(ctx context.Context, random *rand.Rand) error {
 func (s *story) flush(_ context.Context, random *rand.Rand) error {
 	lines := []string{
 		"ip rule del priority 512", "ip rule del priority 2048", "ip route flush table 999", "nft delete table inet terway_symmetric",
+		"ip -6 route flush table 999; ip -6 rule del priority 512", // where there is no IPv6, nothing happens
 		`for t in $(ip rule | sed -n 's/^2048:.*lookup //p'); do ip route flush table $t; done`,
 		`for l in $(ip -o link show | sed -n 's/.* \(cali[^@:]*\).*/\1/p'); do tc filter del dev $l ingress; ip neigh flush nud permanent dev $l; done`,
 	}

@@ -14,8 +14,10 @@ import (
 const (
 	ifaNoDAD      = unix.IFA_F_NODAD
 	echoInterval  = 100 * time.Millisecond // between two echo requests, and how long one reply is waited for
-	echoRequestV4 = 8
-	echoReplyV4   = 0
+	echoRequestV4 = 8                      // RFC 792
+	echoReplyV4   = 0                      // RFC 792
+	echoRequestV6 = 128                    // RFC 4443
+	echoReplyV6   = 129                    // RFC 4443
 )
 
 func prefixNet(p netip.Prefix) *net.IPNet {
@@ -23,7 +25,7 @@ func prefixNet(p netip.Prefix) *net.IPNet {
 }
 
 // Ping sends ICMP echo requests from src to dst until one is answered or the time is over. A zero src lets the kernel
-// choose; a src that no link has is sent all the same, which is how a spoofed packet is made. IPv4 only.
+// choose; a src that no link has is sent all the same, which is how a spoofed packet is made, with IPv4 only.
 func (ns *NetNS) Ping(src, dst netip.Addr, within time.Duration) error {
 	ns.t.Helper()
 	var err error
@@ -33,7 +35,11 @@ func (ns *NetNS) Ping(src, dst netip.Addr, within time.Duration) error {
 
 // Ping is NetNS.Ping in the namespace of the thread that calls it.
 func Ping(src, dst netip.Addr, within time.Duration) error {
-	sock, err := unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_ICMP)
+	family, protocol, to := unix.AF_INET6, unix.IPPROTO_ICMPV6, unix.Sockaddr(&unix.SockaddrInet6{Addr: dst.As16()})
+	if dst.Is4() {
+		family, protocol, to = unix.AF_INET, unix.IPPROTO_ICMP, &unix.SockaddrInet4{Addr: dst.As4()}
+	}
+	sock, err := unix.Socket(family, unix.SOCK_RAW|unix.SOCK_CLOEXEC, protocol)
 	if err != nil {
 		return fmt.Errorf("ping %s: %w", dst, err)
 	}
@@ -51,7 +57,7 @@ func Ping(src, dst netip.Addr, within time.Duration) error {
 	id := uint16(time.Now().UnixNano())
 	last := error(unix.ETIMEDOUT)
 	for seq, end := uint16(1), time.Now().Add(within); time.Now().Before(end); seq++ {
-		if err := unix.Sendto(sock, echoRequest(id, seq), 0, &unix.SockaddrInet4{Addr: dst.As4()}); err != nil {
+		if err := unix.Sendto(sock, echoRequest(family, id, seq), 0, to); err != nil {
 			return fmt.Errorf("ping %s from %s: %w", dst, src, err)
 		}
 		if last = awaitReply(sock, dst, id); last == nil {
@@ -90,17 +96,29 @@ func awaitReply(sock int, from netip.Addr, id uint16) error {
 }
 
 func isReply(packet []byte, peer unix.Sockaddr, from netip.Addr, id uint16) bool {
-	v4, ok := peer.(*unix.SockaddrInet4)
-	if !ok || netip.AddrFrom4(v4.Addr) != from || len(packet) < 20 {
-		return false
+	reply := byte(echoReplyV4)
+	switch peer := peer.(type) {
+	case *unix.SockaddrInet6: // such a socket gets no IP header
+		if netip.AddrFrom16(peer.Addr) != from {
+			return false
+		}
+		reply = echoReplyV6
+	case *unix.SockaddrInet4:
+		if netip.AddrFrom4(peer.Addr) != from || len(packet) < 20 {
+			return false
+		}
+		packet = packet[int(packet[0]&0xf)*4:]
 	}
-	icmp := packet[int(packet[0]&0xf)*4:]
-	return len(icmp) >= 8 && icmp[0] == echoReplyV4 && binary.BigEndian.Uint16(icmp[4:]) == id
+	return len(packet) >= 8 && packet[0] == reply && binary.BigEndian.Uint16(packet[4:]) == id
 }
 
-func echoRequest(id, seq uint16) []byte {
+// echoRequest is an echo request; the kernel fills in ICMPv6's checksum, which covers addresses.
+func echoRequest(family int, id, seq uint16) []byte {
 	packet := make([]byte, 8+16)
 	packet[0] = echoRequestV4
+	if family == unix.AF_INET6 {
+		packet[0] = echoRequestV6
+	}
 	binary.BigEndian.PutUint16(packet[4:], id)
 	binary.BigEndian.PutUint16(packet[6:], seq)
 	var sum uint32
