@@ -120,7 +120,7 @@ type Daemon struct {
 	seen  garbage                  // as last looked; guarded by the lock named sweeping
 	adds  adds
 
-	strangers map[string]bool             // ENIs that the pool did not know at the last look; owned by Sweep
+	strangers map[string]time.Time        // ENIs that the pool did not know at the last look, and the first reading of the cloud without them; owned by Sweep
 	vanishing map[string]bool             // owners whose address the cloud no longer has, as told; owned by Sweep
 	unlisted  map[ledger.Record]time.Time // sandboxes that the runtime does not list, since when; guarded as seen
 }

@@ -21,6 +21,8 @@ const linkTime = 30 * time.Second
 type Links interface {
 	// LinkByMAC waits until ctx ends for the link with this MAC.
 	LinkByMAC(ctx context.Context, mac string) (name string, index, mtu int, err error)
+	// HasLink reports whether the host has a link with this MAC now.
+	HasLink(ctx context.Context, mac string) (bool, error)
 	// ApplyHost makes what the host holds for its ENIs. It may be called again.
 	ApplyHost(ctx context.Context, host datapath.NetNS) error
 	// RemoveENI takes away what the host holds for one ENI.

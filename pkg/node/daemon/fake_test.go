@@ -164,6 +164,7 @@ type fakeKernel struct {
 	routed      map[string]netip.Addr // alias to the address routed there
 	differences []string
 	enis        []string // what ApplyHost was given, as commands
+	detached    bool     // HasLink finds nothing
 
 	inPod map[string]string // MAC of a link that is in a sandbox, to that sandbox's alias
 }

@@ -47,6 +47,15 @@ func (k *Kernel) LinkByMAC(ctx context.Context, mac string) (name string, index,
 	}
 }
 
+// HasLink reports whether the host has a link with that MAC now.
+func (k *Kernel) HasLink(ctx context.Context, mac string) (bool, error) {
+	found, err := k.linkWithMAC(ctx, mac)
+	if err != nil {
+		return false, fmt.Errorf("look for link with MAC %s: %w", mac, err)
+	}
+	return found != nil, nil
+}
+
 // linkWithMAC looks through all links. It is asked again after an event for the MAC, and not the event believed, so that
 // of several links the same one wins whichever comes first.
 func (k *Kernel) linkWithMAC(ctx context.Context, mac string) (best *link, err error) {

@@ -34,6 +34,11 @@ func TestLinkByMACFindsALinkThatIsThere(t *testing.T) {
 	if want := (seen{name: "eth2", index: eni.Index, mtu: 1500}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
+	for mac, want := range map[string]bool{eni.MAC: true, "02:00:00:00:00:99": false} {
+		if there, err := w.k.HasLink(t.Context(), mac); err != nil || there != want {
+			t.Errorf("HasLink(%s) = %t, %v", mac, there, err)
+		}
+	}
 }
 
 // TestLinkByMACWaitsForALink lets links come while it waits: one with another MAC, then one that gets the MAC only after it
