@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -71,10 +72,8 @@ func (e *ENIs) ENIReady(ctx context.Context, eni cloud.ENI, vswitch cloud.VSwitc
 	found.Gateway6 = vswitch.Gateway6()
 	e.applying.Lock()
 	defer e.applying.Unlock()
-	wanted := e.all()
-	wanted[eni.ID] = found
-	if err := e.apply(ctx, wanted); err != nil {
-		return fmt.Errorf("set up ENI %s: %w", eni.ID, err)
+	if err := e.apply(ctx, map[string]datapath.ENI{eni.ID: found}); err != nil {
+		return err
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -108,21 +107,19 @@ func (e *ENIs) ENIGone(ctx context.Context, eniID string) error {
 func (e *ENIs) Repair(ctx context.Context) error {
 	e.applying.Lock()
 	defer e.applying.Unlock()
-	if all := e.all(); len(all) > 0 {
-		return e.apply(ctx, all)
-	}
-	return nil
+	return e.apply(ctx, e.all())
 }
 
 // heal makes what the host holds for its ENIs again where it is not, and returns what was not.
-func (e *ENIs) heal(ctx context.Context, healer Healer) ([]datapath.Difference, error) {
+func (e *ENIs) heal(ctx context.Context, healer Healer) (lost []datapath.Difference, err error) {
 	e.applying.Lock()
 	defer e.applying.Unlock()
-	all := e.all()
-	if len(all) == 0 {
-		return nil, nil
-	}
-	return healer.Heal(ctx, e.content(all))
+	err = e.each(e.all(), func(host datapath.NetNS) error {
+		found, err := healer.Heal(ctx, host)
+		lost = append(lost, found...)
+		return err
+	})
+	return lost, err
 }
 
 // at reports whether index is that of an ENI that is set up.
@@ -136,22 +133,29 @@ func (e *ENIs) at(index int) bool {
 }
 
 func (e *ENIs) apply(ctx context.Context, enis map[string]datapath.ENI) error {
-	return e.links.ApplyHost(ctx, e.content(enis))
+	return e.each(enis, func(host datapath.NetNS) error { return e.links.ApplyHost(ctx, host) })
 }
 
-// content is what the host holds for enis.
-func (e *ENIs) content(enis map[string]datapath.ENI) datapath.NetNS {
+// each gives do what the host holds for each of enis, one after the other: of an ENI that somebody detached the link is gone, or
+// another one has its name by now, and that must not keep do from the rest.
+func (e *ENIs) each(enis map[string]datapath.ENI, do func(host datapath.NetNS) error) error {
+	var failed []error
+	for _, id := range slices.Sorted(maps.Keys(enis)) {
+		if err := do(e.content(enis[id])); err != nil {
+			failed = append(failed, fmt.Errorf("set up ENI %s: %w", id, err))
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// content is what the host holds for one ENI.
+func (e *ENIs) content(eni datapath.ENI) datapath.NetNS {
 	steer := e.steering()
 	if e.exclusive {
 		return datapath.ExclusiveHost(steer)
 	}
-	var list []datapath.ENI
-	for _, id := range slices.Sorted(maps.Keys(enis)) {
-		eni := enis[id]
-		eni.MTU = e.mtu
-		list = append(list, eni)
-	}
-	return datapath.Host(list, steer)
+	eni.MTU = e.mtu
+	return datapath.Host([]datapath.ENI{eni}, steer)
 }
 
 // serving is what the host holds for one ENI and so for each of its pods; nothing before the ENI is set up.
@@ -160,7 +164,7 @@ func (e *ENIs) serving(eniID string) (host datapath.NetNS) {
 	if !ok {
 		return host
 	}
-	return e.content(map[string]datapath.ENI{eniID: eni})
+	return e.content(eni)
 }
 
 func (e *ENIs) all() map[string]datapath.ENI {

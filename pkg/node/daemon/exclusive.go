@@ -44,12 +44,13 @@ func (e *ENIs) exclusiveReady(ctx context.Context, eni cloud.ENI) error {
 	}
 	e.applying.Lock()
 	defer e.applying.Unlock()
-	if err := e.apply(ctx, nil); err != nil {
-		return fmt.Errorf("set up ENI %s: %w", eni.ID, err)
+	own := datapath.ENI{ID: eni.ID, MAC: eni.MAC, Name: name}
+	if err := e.apply(ctx, map[string]datapath.ENI{eni.ID: own}); err != nil {
+		return err
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.ready[eni.ID] = datapath.ENI{ID: eni.ID, MAC: eni.MAC, Name: name}
+	e.ready[eni.ID] = own
 	e.logger.Info("ENI is set up", "eni", eni.ID, "mac", eni.MAC, "link", name, "inPod", inPod)
 	return nil
 }

@@ -137,7 +137,7 @@ func (d *Daemon) eniLink(ctx context.Context, id string) inspect.Link {
 	if !there {
 		return inspect.Link{Name: "eni", State: inspect.Unknown, Text: "the pool has not set it up since terwayd started"}
 	}
-	want := d.opts.ENIs.content(map[string]datapath.ENI{id: eni})
+	want := d.opts.ENIs.content(eni)
 	got, err := d.opts.Viewer.Look(ctx, want)
 	if err != nil {
 		return inspect.Link{Name: "eni", State: inspect.Unknown, Text: err.Error()}

@@ -25,7 +25,7 @@ type Healer interface {
 	Watch(ctx context.Context, tell func(datapath.Disturbance)) error
 	// OwnedAt tells whose host veths the links with these indexes are; other indexes are left out.
 	OwnedAt(ctx context.Context, indexes []int) ([]Attachment, error)
-	// Heal makes the host hold want again and returns what was not as it must be.
+	// Heal makes the host hold want again and returns what was not as it must be. Links that are gone it leaves out.
 	Heal(ctx context.Context, want datapath.NetNS) ([]datapath.Difference, error)
 }
 

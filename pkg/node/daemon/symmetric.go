@@ -16,10 +16,7 @@ func (e *ENIs) Symmetric(ctx context.Context, s datapath.Symmetry) error {
 	if err := e.retire(ctx); err != nil {
 		return err
 	}
-	if all := e.all(); len(all) > 0 {
-		return e.apply(ctx, all)
-	}
-	return nil
+	return e.apply(ctx, e.all())
 }
 
 // Retire takes away what an earlier daemon made of symmetric routing and masquerading, and this one does not want.

@@ -8,18 +8,18 @@ import (
 	"github.com/onectl/onectl/pkg/node/datapath"
 )
 
-// Heal makes the host hold want again, and returns what was not as it must be; nothing when all was well, and then nothing
-// was written. Links that are gone cannot come back this way: they are told, and the rest is made.
+// Heal makes the host hold want again, and returns what it made again; nothing when all was well, and then nothing
+// was written. Links that are gone cannot come back this way, so neither they nor what would stand on them is told.
 func (k *Kernel) Heal(ctx context.Context, want datapath.NetNS) ([]datapath.Difference, error) {
 	got, err := k.Look(ctx, want)
 	if err != nil {
 		return nil, err
 	}
+	want = onLinks(want, got.Links)
 	found := datapath.Compare(want, got)
 	if len(found) == 0 {
 		return nil, nil
 	}
-	want = onLinks(want, got.Links)
 	if err := k.ApplyHost(ctx, want); err != nil {
 		return found, err
 	}
