@@ -9,8 +9,8 @@ import (
 	"github.com/onectl/onectl/pkg/node/cni"
 )
 
-// collect is GC: it takes away what the runtime's list of valid attachments does not name. One failure does not keep the
-// others. Attachments of another network stay, as the list is that of one; a record whose network is not known counts as
+// collect is GC: it takes away what the runtime's list of valid attachments does not name, until ctx ends. One failure does
+// not keep the others. Attachments of another network stay, as the list is that of one; a record whose network is not known counts as
 // of each.
 func (d *Daemon) collect(ctx context.Context, r cni.Request) error {
 	valid, err := validAttachments(r.Config)
@@ -21,6 +21,9 @@ func (d *Daemon) collect(ctx context.Context, r cni.Request) error {
 	for _, record := range d.records() {
 		if valid[record.Owner()] || record.Network != "" && record.Network != r.Network {
 			continue
+		}
+		if ctx.Err() != nil {
+			return errors.Join(append(failed, fmt.Errorf("GC is cut short: %w", context.Cause(ctx)))...)
 		}
 		d.opts.Logger.Info("GC releases a sandbox that the runtime does not know", "pod", record.PodNamespace+"/"+record.PodName, "container", record.ContainerID)
 		if err := d.release(ctx, record); err != nil {

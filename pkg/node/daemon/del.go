@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 
+	"github.com/onectl/onectl/pkg/node/cause"
 	"github.com/onectl/onectl/pkg/node/cni"
 	"github.com/onectl/onectl/pkg/node/daemon/history"
 	"github.com/onectl/onectl/pkg/node/datapath"
@@ -48,8 +49,21 @@ func (d *Daemon) remove(ctx context.Context, r ledger.Record, steps *steps) erro
 		d.note(history.Released, r)
 	}
 	d.cool(r)
-	err = d.opts.Pool.Release(ctx, r.Owner())
+	err = d.giveBack(ctx, r.Owner())
 	steps.done("release")
+	return err
+}
+
+// giveBack returns owner's addresses to the pool, though the request may have ended: with the record gone, nobody would come back for
+// them.
+func (d *Daemon) giveBack(ctx context.Context, owner string) error {
+	late := cause.New(cause.RequestTimedOut, fmt.Sprintf("the address pool did not answer within %v", undoTime))
+	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), undoTime, late)
+	defer cancel()
+	err := d.opts.Pool.Release(ctx, owner)
+	if err != nil && ctx.Err() != nil { // the pool says that it starts
+		return fmt.Errorf("give back the address of %s: %w", owner, context.Cause(ctx))
+	}
 	return err
 }
 

@@ -116,7 +116,10 @@ func values(m map[string]netip.Addr) (all []netip.Addr) {
 	return all
 }
 
-func (p *fakePool) Release(_ context.Context, owner string) error {
+func (p *fakePool) Release(ctx context.Context, owner string) error {
+	if ctx.Err() != nil {
+		return &pool.Error{Reason: pool.Starting, Err: context.Cause(ctx)}
+	}
 	if err := p.note("pool.Release", owner); err != nil {
 		return err
 	}

@@ -104,7 +104,7 @@ func (d *Daemon) sweepOnce(ctx context.Context) error {
 	}
 	failed := []error{repaired}
 	d.takeAway(ctx, found.due(d.opts.Clock.Now()), func(_ any, err error) { failed = append(failed, err) })
-	return errors.Join(failed...)
+	return errors.Join(append(failed, context.Cause(ctx))...)
 }
 
 // findGarbage looks, and remembers what it saw. The caller holds the lock sweeping.
@@ -132,13 +132,20 @@ func (d *Daemon) agreed(g garbage, now time.Time) garbage {
 	return g
 }
 
-// takeAway removes all of g, one after the other; a failure does not keep the others. told is called for each record and link.
+// takeAway removes all of g, one after the other, until ctx ends; a failure does not keep the others. told is called for each record
+// and link that it was at.
 func (d *Daemon) takeAway(ctx context.Context, g garbage, told func(one any, err error)) {
 	for record := range g.records {
+		if ctx.Err() != nil {
+			return
+		}
 		d.opts.Logger.Info("releasing a sandbox that is gone", "pod", record.PodNamespace+"/"+record.PodName, "container", record.ContainerID)
 		told(record, d.release(ctx, record))
 	}
 	for link := range g.links {
+		if ctx.Err() != nil {
+			return
+		}
 		told(link, d.sweepLink(ctx, link))
 	}
 }
