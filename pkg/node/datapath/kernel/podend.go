@@ -43,6 +43,32 @@ func (k *Kernel) PodEnd(ctx context.Context, hostIf string) (pod datapath.NetNS,
 	return pod, nil
 }
 
+// complete fills in, from the pod's end of l, the families that the host routes nothing of to it: somebody may have flushed the
+// routes of both or of one. A pod with an ENI of its own is asked, too, since that end has its addresses as well.
+func (o *Owned) complete(ctx context.Context, s *socket, l *link) error {
+	ask4, ask6 := !o.IPv4.IsValid(), !o.IPv6.IsValid() && !l.NoLinkLocal // NoLinkLocal is set where the pod has no IPv6
+	if !ask4 && !ask6 || l.peerNS < 0 {
+		return nil
+	}
+	found, err := addrsIn(ctx, s, l.peerNS, l.peer, l.Name)
+	if errors.Is(err, unix.EINVAL) { // rtnl_get_net_ns_capable: no namespace has that number any more
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("ask the pod's end of %s for its addresses: %w", l.Name, err)
+	}
+	for _, a := range found {
+		switch ip := a.Prefix.Addr(); {
+		case !a.Prefix.IsSingleIP(): // link-local, or the pod's own doing
+		case ip.Is4() && ask4 && !o.IPv4.IsValid(): // the kernel lists the oldest first
+			o.IPv4 = ip
+		case ip.Is6() && ask6: // the oldest last
+			o.IPv6 = ip
+		}
+	}
+	return nil
+}
+
 func linkIn(ctx context.Context, s *socket, namespace, index int) (datapath.Link, error) {
 	m := getLink(fmt.Sprint("number ", index), index)
 	m.AddData(nl.NewRtAttr(unix.IFLA_TARGET_NETNSID, nl.Uint32Attr(uint32(namespace))))

@@ -21,8 +21,8 @@ type Owned struct {
 	Exclusive   bool // of a pod that has an ENI of its own
 }
 
-// Owned lists the host veths that are ours, with the addresses that are routed to them, for a daemon that compares them with
-// its records after a restart.
+// Owned lists the host veths that are ours, with the addresses of their pods, for a daemon that compares them with its records
+// after a restart. It is an error when a pod cannot be asked, lest its address pass for free.
 func (k *Kernel) Owned(ctx context.Context) ([]Owned, error) {
 	s, giveBack, err := k.host(ctx)
 	if err != nil {
@@ -58,26 +58,11 @@ func (k *Kernel) Owned(ctx context.Context) ([]Owned, error) {
 		}
 	}
 	for i, l := range ends {
-		if o := &owned[i]; !o.IPv4.IsValid() && !o.IPv6.IsValid() && !o.Exclusive && l.peerNS >= 0 {
-			o.IPv4, o.IPv6 = addressesAt(ctx, s, l)
+		if err := owned[i].complete(ctx, s, l); err != nil {
+			return nil, err
 		}
 	}
 	return owned, nil
-}
-
-// addressesAt is what the pod's end of a host veth has, for when somebody has removed the host's routes to it; none when the pod is
-// gone.
-func addressesAt(ctx context.Context, s *socket, l *link) (ipv4, ipv6 netip.Addr) {
-	found, _ := addrsIn(ctx, s, l.peerNS, l.peer, l.Name)
-	for _, a := range found {
-		switch ip := a.Prefix.Addr(); {
-		case ip.Is4():
-			ipv4 = ip
-		case !ip.IsLinkLocalUnicast():
-			ipv6 = ip
-		}
-	}
-	return ipv4, ipv6
 }
 
 // Sweep removes what is ours on the host and not in keep, and says in a sentence each what that was. No Add may be under way.
