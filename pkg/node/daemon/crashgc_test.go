@@ -31,7 +31,7 @@ func TestKilledAtEveryStepOfGCAndSweep(t *testing.T) {
 			t.Errorf("killed before call %d: %s, records %v", dieAt, b.state(), b.ledger.records)
 		}
 	}
-	if calls < 9 {
+	if calls < 8 {
 		t.Errorf("%d calls only", calls)
 	}
 	t.Logf("killed before each of %d calls", calls)
