@@ -131,6 +131,9 @@ func (p *Pool) ask(ctx context.Context, r request) error {
 	case <-p.done:
 		return &Error{Reason: Stopped}
 	case <-ctx.Done():
+		if p.Status().Ready { // Run is there, and was never waited for long
+			return context.Cause(ctx)
+		}
 		return &Error{Reason: Starting, Err: context.Cause(ctx)}
 	}
 }

@@ -136,3 +136,18 @@ func TestTheObstacleIsWhatTheNextPodWouldMeet(t *testing.T) {
 		})
 	}
 }
+
+func TestAnAllocationThatHasEndedBeforeItBeganSaysSo(t *testing.T) {
+	w := newWorld()
+	bubble(t, w, func(t *testing.T) {
+		<-w.pool.Ready()
+		ctx, cancel := context.WithCancelCause(t.Context())
+		gone := errors.New("the plugin is gone")
+		cancel(gone)
+		for range 20 { // a request that is taken all the same is not what is meant
+			if _, err := w.pool.Allocate(ctx, "a/eth0", netip.Addr{}); !errors.Is(err, gone) || ReasonOf(err) == Starting {
+				t.Fatal(err)
+			}
+		}
+	})
+}
