@@ -140,3 +140,17 @@ func (p *Pool) gather(id string, prefixes int) {
 		v.Scattered = Hold{}
 	}
 }
+
+// usersByPrefix counts the addresses of each prefix that pods hold.
+func (e ENI) usersByPrefix() map[netip.Prefix]int {
+	var users map[netip.Prefix]int // nil, which can be read, for the many ENIs without prefixes
+	for _, a := range e.Addresses {
+		if a.Prefix.IsValid() && a.Owner != "" {
+			if users == nil {
+				users = map[netip.Prefix]int{}
+			}
+			users[a.Prefix]++
+		}
+	}
+	return users
+}
