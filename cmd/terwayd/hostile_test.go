@@ -369,11 +369,14 @@ func wrongVariables(h *hostile) {
 	for name, values := range map[string][]string{
 		"CNI_CONTAINERID": {".", "..", "a/b", "a b", "é", "-", strings.Repeat("c", 300)},
 		"CNI_IFNAME":      {".", "..", "a/b", "a b", "a:b", strings.Repeat("e", 16)},
-		"CNI_COMMAND":     {"add", "ADD ", "UPDATE", strings.Repeat("A", 100<<10)},
+		"CNI_COMMAND":     {"add", "ADD ", "UPDATE", "\xff\xfe", "ADD\xff", strings.Repeat("A", 100<<10)},
 	} {
 		for _, value := range values {
 			h.refused(cni.CodeInvalidArguments, h.words("ADD", p).with(name, value))
 		}
+	}
+	if text, _ := h.get("/metrics"); !strings.Contains(text, `verb="other"`) || strings.Contains(text, `verb="UPDATE"`) {
+		h.t.Error("the metrics have a series of a verb that was made up")
 	}
 	for _, ifName := range []string{"lo", "all", "default", "%d", "eth%d"} { // the kernel has or reads these
 		h.say(h.words("ADD", p).with("CNI_IFNAME", ifName))

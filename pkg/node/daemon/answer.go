@@ -31,7 +31,7 @@ func (d *Daemon) Answer(ctx context.Context, r cni.Request, sandbox cni.Sandbox)
 		return cni.Reply{Result: result}
 	}
 	why := causeOf(err)
-	d.opts.Metrics.refusals.WithLabelValues(string(r.Verb), string(why)).Inc()
+	d.opts.Metrics.refuse(r.Verb, why)
 	d.opts.Logger.Warn("request refused", append(attrs, "cause", why, "err", err)...)
 	d.adds.refuse(r, err, d.opts.Clock.Now())
 	d.tell(r, why, err)

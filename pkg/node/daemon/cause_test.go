@@ -33,6 +33,7 @@ func TestARefusalHasOneCauseEverywhere(t *testing.T) {
 		{"kernel.Remove", errBroken, cni.Del, cause.KernelRefused},
 		{"kernel.Check", errBroken, cni.Check, cause.KernelRefused},
 		{"no call", errBroken, "PLAY", cause.RequestInvalid},
+		{"no call", errBroken, "\xff\xfe", cause.RequestInvalid},
 	} {
 		t.Run(fmt.Sprint(c.verb, " ", c.call, " ", c.want), func(t *testing.T) {
 			var log bytes.Buffer
@@ -57,10 +58,18 @@ func TestARefusalHasOneCauseEverywhere(t *testing.T) {
 			}
 			scrape := httptest.NewRecorder()
 			b.opts.Metrics.Handler().ServeHTTP(scrape, httptest.NewRequest("GET", "/metrics", nil))
-			if want := fmt.Sprintf("terway_refusals_total{cause=%q,verb=%q} 1\n", c.want, c.verb); !strings.Contains(scrape.Body.String(), want) {
+			if want := fmt.Sprintf("terway_refusals_total{cause=%q,verb=%q} 1\n", c.want, labelOf(c.verb)); !strings.Contains(scrape.Body.String(), want) {
 				t.Errorf("the metrics have no %s", want)
 			}
 		})
+	}
+}
+
+func TestAVerbThatCNIDoesNotHaveIsNoLabel(t *testing.T) {
+	for verb, want := range map[cni.Verb]string{cni.Add: "ADD", cni.GC: "GC", "add": "other", "PLAY": "other", "\xff": "other", "": "other"} {
+		if got := labelOf(verb); got != want {
+			t.Errorf("label of %q: %s, want %s", verb, got, want)
+		}
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/onectl/onectl/pkg/node/cause"
 	"github.com/onectl/onectl/pkg/node/cni"
 	"github.com/onectl/onectl/pkg/node/pool"
 )
@@ -57,7 +58,7 @@ func NewMetrics() *Metrics {
 		}, []string{"vswitch"}),
 		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "terway_refusals_total",
-			Help: "CNI requests that were refused, by verb and cause (docs/causes.md).",
+			Help: "CNI requests that were refused, by verb (other for one that CNI does not have) and cause (docs/causes.md).",
 		}, []string{"verb", "cause"}),
 		repairs: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "terway_datapath_repairs_total",
@@ -84,6 +85,21 @@ func (m *Metrics) CountKernel(requests func() uint64) {
 	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Name: "terway_kernel_requests_total", Help: "Netlink requests sent, each of a batch counted.",
 	}, func() float64 { return float64(requests()) }))
+}
+
+// refuse counts a request that was refused.
+func (m *Metrics) refuse(verb cni.Verb, why cause.Code) {
+	m.refusals.WithLabelValues(labelOf(verb), string(why)).Inc()
+}
+
+// labelOf is verb, "other" for one that CNI does not have: a word that somebody made up would be a series for ever, and one
+// that is not UTF-8 a panic.
+func labelOf(verb cni.Verb) string {
+	switch verb {
+	case cni.Add, cni.Del, cni.Check, cni.Status, cni.GC:
+		return string(verb)
+	}
+	return "other"
 }
 
 // steps measures one request.
@@ -127,7 +143,7 @@ func (s *steps) end(err error) time.Duration {
 	}
 	all := time.Since(s.began)
 	for _, step := range append(s.took, step{"all", all}) {
-		s.metrics.requests.WithLabelValues(string(s.verb), outcome, step.name).Observe(step.took.Seconds())
+		s.metrics.requests.WithLabelValues(labelOf(s.verb), outcome, step.name).Observe(step.took.Seconds())
 	}
 	return all
 }

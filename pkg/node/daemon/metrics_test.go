@@ -12,6 +12,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 
 	"github.com/onectl/onectl/pkg/cloud"
+	"github.com/onectl/onectl/pkg/node/cause"
 	"github.com/onectl/onectl/pkg/node/cni"
 	"github.com/onectl/onectl/pkg/node/pool"
 	"github.com/onectl/onectl/pkg/testkit"
@@ -30,7 +31,7 @@ func everyMetric(t *testing.T) []*dto.MetricFamily {
 	m.CloudCall("AttachNetworkInterface", time.Second, &cloud.Error{Kind: cloud.Throttled})
 	m.Step(pool.Step{Kind: pool.AssignIPv4, VSwitch: "vsw-1"}, time.Second, &cloud.Error{Kind: cloud.NoAddress})
 	m.begin(cni.Add).end(errBroken)
-	m.refusals.WithLabelValues("ADD", "VSwitchExhausted").Inc()
+	m.refuse(cni.Add, cause.VSwitchExhausted)
 	m.repairs.WithLabelValues("host", "route").Inc()
 	fields := reflect.ValueOf(m).Elem()
 	for i := range fields.NumField() {

@@ -49,7 +49,7 @@ func (d *Daemon) converse(ctx context.Context, conn *net.UnixConn) {
 	switch {
 	case errors.As(err, &refusal):
 		d.opts.Logger.Warn("request refused", "verb", request.Verb, "container", request.ContainerID, "cause", refusal.CauseCode(), "err", err)
-		d.opts.Metrics.refusals.WithLabelValues(string(request.Verb), string(refusal.CauseCode())).Inc()
+		d.opts.Metrics.refuse(request.Verb, refusal.CauseCode())
 		d.send(conn, cni.Reply{Version: request.Version, CNIVersion: request.CNIVersion, Error: refusal})
 		return
 	case err != nil:
