@@ -284,6 +284,10 @@ func twoInterfaces(h *hostile) {
 	for i, ifName := range []string{"eth0", "net1"} {
 		h.ok(h.words("CHECK", p).with("CNI_IFNAME", ifName).set("prevResult", did[i].Result))
 	}
+	similar := h.pod("similar", p.name+"net1")
+	h.ok(h.words("ADD", similar))
+	h.ok(h.words("CHECK", p).with("CNI_IFNAME", "net1").set("prevResult", did[1].Result))
+	h.ok(h.words("DEL", similar))
 	h.ok(h.words("DEL", p).with("CNI_IFNAME", "net1"))
 	h.ok(h.words("CHECK", p).set("prevResult", did[0].Result))
 	h.ping(p.ns, h.peerIP)

@@ -124,6 +124,22 @@ func TestRepeatedAddGivesTheSameAnswer(t *testing.T) {
 	}
 }
 
+// A pod that runs has the host veth's name of the daemon that made it.
+func TestARecordKeepsTheNameOfItsHostVeth(t *testing.T) {
+	b := newBench(t)
+	b.ask(t, request(cni.Add, "c1"))
+	r := b.held["c1/eth0"]
+	delete(b.kernel.links, r.HostIf)
+	r.HostIf = "cali0000000old"
+	b.held["c1/eth0"], b.kernel.links[r.HostIf] = r, datapath.Alias("c1", "eth0")
+	if reply := b.ask(t, request(cni.Add, "c1")); reply.Error != nil || !strings.Contains(string(reply.Result), "cali0000000old") || len(b.kernel.links) != 1 {
+		t.Errorf("a repeated ADD: %s, %v, links %v", reply.Result, reply.Error, b.kernel.links)
+	}
+	if reply := b.ask(t, request(cni.Del, "c1")); reply.Error != nil || len(b.kernel.links) != 0 {
+		t.Errorf("DEL: %v, links %v", reply.Error, b.kernel.links)
+	}
+}
+
 func TestRepeatedAddOfAVanishedAddressGetsAnother(t *testing.T) {
 	b := newBench(t)
 	b.ask(t, request(cni.Add, "c1"))

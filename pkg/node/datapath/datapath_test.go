@@ -82,6 +82,20 @@ func TestHostIfNameIsTheOneFelixComputes(t *testing.T) {
 	}
 }
 
+func TestHostIfNamesOfDifferentPodsDiffer(t *testing.T) {
+	seen := map[string]string{}
+	for _, one := range [][3]string{
+		{"default", "web", "eth0"}, {"default", "web", "net1"}, {"default", "web", "1"}, {"default", "webnet1", "eth0"}, {"default", "webnet1", ""},
+		{"default", "web1", "eth0"}, {"default", "webnet", "1"}, {"default", "web.net1", "eth0"}, {"default", "web-net1", "eth0"},
+	} {
+		name, who := HostIfName(one[0], one[1], one[2]), one[1]+" "+strings.TrimSuffix(one[2], "eth0")
+		if other, taken := seen[name]; taken && other != who {
+			t.Errorf("%q and %q are both %s", other, who, name)
+		}
+		seen[name] = who
+	}
+}
+
 func TestMarkStaysInsideItsMask(t *testing.T) {
 	tests := []struct {
 		opts Options

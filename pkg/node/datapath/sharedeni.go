@@ -225,12 +225,14 @@ func HostEnd(hostIf, containerID, ifName string) NetNS {
 func Alias(containerID, ifName string) string { return AliasPrefix + containerID + "/" + ifName }
 
 // HostIfName is the name of a pod's host veth, "cali" and 11 hexadecimal digits, as Calico's Felix computes it too, so that
-// it finds the pod's interface by itself.
+// it finds the pod's interface by itself. Felix knows of eth0 alone; a further interface's name stands behind a character that
+// no pod's name has, so that net1 of pod web is not eth0 of pod webnet1.
 func HostIfName(namespace, pod, ifName string) string {
-	if ifName == "eth0" {
-		ifName = ""
+	named := namespace + "." + pod
+	if ifName != "" && ifName != "eth0" {
+		named += "/" + ifName
 	}
-	sum := sha1.Sum([]byte(namespace + "." + pod + ifName))
+	sum := sha1.Sum([]byte(named))
 	return "cali" + hex.EncodeToString(sum[:])[:11]
 }
 
