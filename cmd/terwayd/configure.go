@@ -8,6 +8,7 @@ import (
 
 	"github.com/onectl/onectl/pkg/cloud"
 	"github.com/onectl/onectl/pkg/node/conf"
+	"github.com/onectl/onectl/pkg/node/daemon"
 	"github.com/onectl/onectl/pkg/node/daemon/settings"
 	"github.com/onectl/onectl/pkg/node/pool"
 )
@@ -51,7 +52,7 @@ func (n *node) follow(ctx context.Context, stock *pool.Pool, instance cloud.Inst
 			continue
 		}
 		n.takeSymmetric(ctx, found.CNI.SymmetricRouting)
-		eni, kept := n.config.ENI.Take(found.ENI)
+		eni, kept := n.config.ENI.Take(found.ENI, n.mode == daemon.Exclusive)
 		n.tellKept(append(kept, n.config.CNI.Keep(found.CNI)...))
 		n.config.ENI = eni
 		config, usable := n.poolConfig(instance, limits)

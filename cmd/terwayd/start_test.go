@@ -151,10 +151,13 @@ func TestARunningDaemonTakesUpAChangeAndRefusesABadOne(t *testing.T) {
 	s.startReady()
 	p := s.pod("sandbox-1", "web-0")
 	ip := s.add(p)
-	s.writeConfig(setup{eniConf: map[string]any{"min_pool_size": 3, "ip_warm_up_size": 9}})
+	s.writeConfig(setup{eniConf: map[string]any{"min_pool_size": 3, "ip_warm_up_size": 9, "service_cidr": "10.97.0.0/16"}})
 	s.eventually("filled to the new minimum", func() bool { return s.gauge("terway_resource_pool_idle_count") >= 3 })
 	if !strings.Contains(s.log.String(), "eni_conf.ip_warm_up_size") {
 		t.Error("nothing said about a value that waits for a restart")
+	}
+	if strings.Contains(s.log.String(), "eni_conf.service_cidr") {
+		t.Error("service_cidr, which a node with shared ENIs does not use, is said to wait for a restart")
 	}
 	s.writeConfig(setup{eniConf: map[string]any{"min_pool_size": "lots"}})
 	s.eventually("refused", func() bool {
@@ -164,5 +167,16 @@ func TestARunningDaemonTakesUpAChangeAndRefusesABadOne(t *testing.T) {
 	s.startReady() // by the last good configuration, for all that
 	if again := s.add(p); again != ip {
 		t.Errorf("ADD gave %s, the pod has %s", again, ip)
+	}
+}
+
+func TestAChangedServiceCIDRWaitsWherePodsHaveTheirOwnENI(t *testing.T) {
+	s := exclusiveStand(t, nil)
+	s.startReady()
+	s.writeConfig(setup{eniConf: map[string]any{"max_eni": 2, "service_cidr": "10.97.0.0/16"}})
+	s.eventually("taken up", func() bool { return strings.Contains(s.log.String(), "configuration changed") })
+	s.says(0, words("status"), "eni_conf.service_cidr")
+	if !strings.Contains(s.log.String(), "ConfigurationNeedsRestart") {
+		t.Error("the log has no ConfigurationNeedsRestart")
 	}
 }

@@ -41,18 +41,31 @@ func TestMergeNamesWhichTextIsNoObject(t *testing.T) {
 	}
 }
 
-func TestTakeChangesWhatMayChangeAndSaysWhyTheRestStays(t *testing.T) {
-	parsed := func(text string) ENIConf {
-		c, _, err := ParseENI([]byte(text))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return c
+func parsedENI(t *testing.T, text string) ENIConf {
+	t.Helper()
+	c, _, err := ParseENI([]byte(text))
+	if err != nil {
+		t.Fatal(err)
 	}
-	running := parsed(`{"region_id": "r1", "eni_tag_filter": {"a": "1"}, "max_pool_size": 5}`)
-	next := parsed(`{"region_id": "r2", "eni_tag_filter": {"a": "2"}, "eni_tag_block_list": [{"key": "k", "value": "v"}], "ip_warm_up_size": 3, "ip_stack": "dual", "rate_limit": {"DescribeVSwitches": 60},
+	return c
+}
+
+func TestTakeKeepsTheServiceCIDRWherePodsHaveTheirOwnENI(t *testing.T) {
+	running, next := parsedENI(t, `{"service_cidr": "10.96.0.0/16"}`), parsedENI(t, `{"service_cidr": "10.97.0.0/16"}`)
+	if got, kept := running.Take(next, false); len(kept) > 0 || got.ServiceCIDRs[0] != next.ServiceCIDRs[0] {
+		t.Errorf("shared ENIs: taken %v, kept %v", got.ServiceCIDRs, kept)
+	}
+	got, kept := running.Take(next, true)
+	if len(kept) != 1 || kept[0].Path != "eni_conf.service_cidr" || got.ServiceCIDRs[0] != running.ServiceCIDRs[0] {
+		t.Errorf("exclusive ENIs: taken %v, kept %v", got.ServiceCIDRs, kept)
+	}
+}
+
+func TestTakeChangesWhatMayChangeAndSaysWhyTheRestStays(t *testing.T) {
+	running := parsedENI(t, `{"region_id": "r1", "eni_tag_filter": {"a": "1"}, "max_pool_size": 5}`)
+	next := parsedENI(t, `{"region_id": "r2", "eni_tag_filter": {"a": "2"}, "eni_tag_block_list": [{"key": "k", "value": "v"}], "ip_warm_up_size": 3, "ip_stack": "dual", "rate_limit": {"DescribeVSwitches": 60},
 		"max_pool_size": 9, "vswitches": {"z": ["vsw-2"]}, "eni_tags": {"t": "2"}, "security_group": "sg-2"}`)
-	got, kept := running.Take(next)
+	got, kept := running.Take(next, false)
 	want := next
 	want.RegionID, want.ENITagFilter, want.ENITagBlockList, want.WarmUp = "r1", map[string]string{"a": "1"}, running.ENITagBlockList, 0
 	want.RateLimit, want.IPStack = nil, "ipv4"
@@ -69,7 +82,7 @@ func TestTakeChangesWhatMayChangeAndSaysWhyTheRestStays(t *testing.T) {
 	if diff := cmp.Diff([]string{"eni_conf.region_id", "eni_conf.eni_tag_filter", "eni_conf.eni_tag_block_list", "eni_conf.ip_stack", "eni_conf.ip_warm_up_size", "eni_conf.rate_limit"}, paths); diff != "" {
 		t.Errorf("kept (-want +got):\n%s", diff)
 	}
-	if _, kept := running.Take(running); len(kept) > 0 {
+	if _, kept := running.Take(running, true); len(kept) > 0 {
 		t.Errorf("kept without a change: %v", kept)
 	}
 }

@@ -13,13 +13,15 @@ const (
 	whyCalls  = "the daemon's cloud client was made with the old budgets"
 	whyStack  = "pods that run have the families that they were given"
 	whyWarmUp = "a node warms up only when a daemon starts on it and it has no ENIs yet"
+	whyHost   = "the ways of pods that have an ENI of their own were made from the old value"
 	whyCNI    = "the container runtime's list, and the links of pods that run, were made from the old value"
 	restart   = "; the old value stays until the node's terway-eniip pod is started again"
 )
 
 // Take returns what a running daemon works by when its configuration c becomes next: next, but for the values that cannot
-// change under running pods, which stay. Each of those that differ is named with the reason.
-func (c ENIConf) Take(next ENIConf) (ENIConf, []Warning) {
+// change under running pods, which stay. Each of those that differ is named with the reason. exclusive says that pods have ENIs
+// of their own; where they do not, service_cidr has no effect that a restart would bring.
+func (c ENIConf) Take(next ENIConf, exclusive bool) (ENIConf, []Warning) {
 	var kept []Warning
 	keep := func(same bool, key, why string, undo func()) {
 		if !same {
@@ -33,6 +35,7 @@ func (c ENIConf) Take(next ENIConf) (ENIConf, []Warning) {
 	keep(c.IPStack == next.IPStack, "ip_stack", whyStack, func() { next.IPStack = c.IPStack })
 	keep(c.WarmUp == next.WarmUp, "ip_warm_up_size", whyWarmUp, func() { next.WarmUp = c.WarmUp })
 	keep(maps.Equal(c.RateLimit, next.RateLimit), "rate_limit", whyCalls, func() { next.RateLimit = c.RateLimit })
+	keep(!exclusive || slices.Equal(c.ServiceCIDRs, next.ServiceCIDRs), "service_cidr", whyHost, func() { next.ServiceCIDRs = c.ServiceCIDRs })
 	return next, kept
 }
 
