@@ -1,6 +1,7 @@
 package conf
 
 import (
+	"os"
 	"strings"
 	"testing"
 
@@ -81,6 +82,17 @@ func TestTakeChangesWhatMayChangeAndSaysWhyTheRestStays(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"eni_conf.region_id", "eni_conf.eni_tag_filter", "eni_conf.eni_tag_block_list", "eni_conf.ip_stack", "eni_conf.ip_warm_up_size", "eni_conf.rate_limit"}, paths); diff != "" {
 		t.Errorf("kept (-want +got):\n%s", diff)
+	}
+	guide, err := os.ReadFile("../../../docs/user-guide.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, sentence, _ := strings.Cut(string(guide), "(ENIs that are there stay as they are).")
+	sentence, _, _ = strings.Cut(sentence, "wait for a restart")
+	for _, path := range append(paths, "eni_conf.service_cidr") {
+		if key := strings.TrimPrefix(path, "eni_conf."); !strings.Contains(sentence, "`"+key+"`") {
+			t.Errorf("docs/user-guide.md does not say that %s waits for a restart", key)
+		}
 	}
 	if _, kept := running.Take(running, true); len(kept) > 0 {
 		t.Errorf("kept without a change: %v", kept)
