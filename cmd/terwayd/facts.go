@@ -16,7 +16,7 @@ func factsCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "facts",
 		Short: "Print what this node is, as JSON: kernel settings, links, services that meddle with them",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return json.NewEncoder(c.OutOrStdout()).Encode(nodefacts.Read(os.DirFS(kernel), os.DirFS(root), time.Now()))
 		},

@@ -28,7 +28,7 @@ func installCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "install",
 		Short: "Put the CNI plugin on the node",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			if source == "" {
 				self, err := os.Executable()
@@ -57,7 +57,7 @@ func uninstallCommand() *cobra.Command {
 		Short: "Take everything of ours off the node; its pods lose their network",
 		Long: "Take everything of ours off the node: the runtime's configuration, the plugin, the kernel's links, routes and rules, " +
 			"and the ledger. Drain the node first: pods that are left lose their network. ENIs stay attached; they go with the instance.",
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return o.run(c.Context()) },
 	}
 	f := c.Flags()

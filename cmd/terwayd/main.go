@@ -35,6 +35,10 @@ func root() *cobra.Command {
 		Version:       version.Get().Version,
 		SilenceUsage:  true,
 		SilenceErrors: true,
+		Args:          noArgs,
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+
+		SuggestionsMinimumDistance: 2, // cobra's own, which it does not apply to Args
 	}
 	c.AddCommand(runCommand(), installCommand(), uninstallCommand(), factsCommand())
 	addOperate(c)

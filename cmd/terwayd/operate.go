@@ -29,16 +29,14 @@ const inCluster = "kubectl -n kube-system exec ds/terway-eniip -c terway -- terw
 
 // addOperate adds the commands that ask the running daemon.
 func addOperate(root *cobra.Command) {
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return usageError{fmt.Errorf("%w; type: %s --help", err, c.CommandPath())}
-	})
+	root.SetFlagErrorFunc(wrongUsage)
 	root.AddCommand(statusCommand(), podsCommand(), enisCommand(), poolCommand(), explainCommand(), gcCommand(), historyCommand(), bundleCommand())
 }
 
 // command makes a command that asks. Its examples are written for an operator with kubectl.
 func command(use, short, long string, examples ...string) (*cobra.Command, *asking) {
 	a := &asking{}
-	c := &cobra.Command{Use: use, Short: short, Long: short + ".\n\n" + long, Args: cobra.NoArgs}
+	c := &cobra.Command{Use: use, Short: short, Long: short + ".\n\n" + long, Args: noArgs}
 	lines := make([]string, 0, len(examples))
 	for _, e := range examples {
 		lines = append(lines, "  "+inCluster+e)
@@ -210,6 +208,23 @@ func toFile(path string, write func(io.Writer) error) error {
 		return errors.Join(err, os.Remove(path))
 	}
 	return nil
+}
+
+// wrongUsage is err about c's command line, and where its usage is.
+func wrongUsage(c *cobra.Command, err error) error {
+	return usageError{fmt.Errorf("%w; type: %s --help", err, c.CommandPath())}
+}
+
+// noArgs wants no argument. What is one to a command that holds others is the name of a command that there is not.
+func noArgs(c *cobra.Command, args []string) error {
+	err := cobra.NoArgs(c, args)
+	if err == nil {
+		return nil
+	}
+	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+		err = fmt.Errorf("%w, did you mean %q?", err, near[0])
+	}
+	return wrongUsage(c, err)
 }
 
 // one wants exactly one argument.

@@ -195,8 +195,20 @@ func TestOperatorsMistakes(t *testing.T) {
 	for line, says := range map[string]string{
 		"explain": "give one NAMESPACE/POD", "explain web-0": "NAMESPACE/POD", "history": "give one IP", "history ten": "10.0.16.7",
 		"status -o yaml": "text or json", "pods --all": "terwayd pods --help",
+		"status extra": `unknown command "extra" for "terwayd status"; type: terwayd status --help`, "gc --dry-run extra": "terwayd gc --help", "explain default/web-0 extra": "give one NAMESPACE/POD",
 	} {
 		s.says(2, words(line), says)
+	}
+	for line, says := range map[string]string{
+		"run extra": "terwayd run --help", "install extra": "terwayd install --help", "uninstall extra": "terwayd uninstall --help", "facts extra": "terwayd facts --help",
+		"nosuch": `unknown command "nosuch" for "terwayd"; type: terwayd --help`, "statsu": `did you mean "status"?`, "--nosuch": "terwayd --help",
+	} {
+		if out, complaint, code := s.run(words(line)...); code != 2 || !strings.Contains(complaint, says) {
+			t.Errorf("terwayd %s: exit code %d, want 2 and %q\n%s%s", line, code, says, out, complaint)
+		}
+	}
+	if out, complaint, code := s.run(); code != 0 || !strings.Contains(out, "support-bundle") {
+		t.Errorf("terwayd alone: exit code %d\n%s%s", code, out, complaint)
 	}
 	s.says(0, words("explain --help"), "kubectl -n kube-system exec ds/terway-eniip -c terway -- terwayd explain default/web-0")
 }

@@ -47,7 +47,7 @@ func runCommand() *cobra.Command {
 		Long: "Serve this node's pods until told to stop.\n\n" +
 			"Environment: NODE_NAME is this node's name; ONECTL_CLOUD_ENDPOINT is where the cloud API is when it is not the real one; " +
 			"TERWAY_METRICS_LISTEN stands in for --metrics-listen.",
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			o.node, o.endpoint = os.Getenv("NODE_NAME"), os.Getenv("ONECTL_CLOUD_ENDPOINT")
 			o.metricsListen = cmp.Or(o.metricsListen, os.Getenv("TERWAY_METRICS_LISTEN"))
