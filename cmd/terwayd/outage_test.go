@@ -45,6 +45,9 @@ func TestPodsLiveThroughAnOutageOfTheCloud(t *testing.T) {
 		return status == 503 && strings.Contains(body, "CloudUnavailable")
 	})
 	s.eventually("the warm pool found again", func() bool { return s.gauge("terway_resource_pool_idle_count") >= 2 })
+	if out := s.says(1, words("status"), "CloudUnavailable", "serving"); strings.Contains(out, " no: ") {
+		t.Errorf("it serves, and does not say so:\n%s", out)
+	}
 	for i := range int(s.gauge("terway_resource_pool_idle_count")) {
 		late := s.pod(fmt.Sprint("sandbox-late-", i), fmt.Sprint("late-", i))
 		s.ping(s.peer, s.add(late))
@@ -60,6 +63,7 @@ func TestPodsLiveThroughAnOutageOfTheCloud(t *testing.T) {
 		body, status := s.get("/readyz")
 		return status == 503 && strings.Contains(body, "CloudUnavailable")
 	})
+	s.says(1, words("status"), " no: the address pool has not read the instance's ENIs yet")
 	s.reaper.takeAway(false)
 	select {
 	case err := <-served:
@@ -67,6 +71,7 @@ func TestPodsLiveThroughAnOutageOfTheCloud(t *testing.T) {
 	case <-time.After(time.Minute):
 		t.Fatal("the pod that waited was not served after the cloud came back")
 	}
+	s.says(0, words("status"), "since")
 	s.ping(third.ns, s.peerIP)
 	s.eventually("filled again", func() bool {
 		_, status := s.get("/readyz")

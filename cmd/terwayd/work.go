@@ -51,10 +51,8 @@ func (n *node) work(ctx context.Context, stock *pool.Pool, server *daemon.Daemon
 // announce tells the container runtime about the plugin when the first ADD can be served. The list stays when the daemon
 // stops: without it kubelet would call the node not ready while the daemon is being updated.
 func (n *node) announce(ctx context.Context, stock *pool.Pool) error {
-	select {
-	case <-ctx.Done():
+	if !n.awaitReady(ctx, stock) {
 		return nil
-	case <-stock.Ready():
 	}
 	n.shown.Serves(time.Now())
 	n.logger.Info("serving", "socket", n.socket)
@@ -72,6 +70,21 @@ func (n *node) announce(ctx context.Context, stock *pool.Pool) error {
 		n.logger.Warn("the container runtime reads another CNI configuration, not ours; keep the data centre's CNI off this node and remove its files", "cause", cause.ForeignCNIConfiguration, "dir", n.cniConfDir, "files", before)
 	}
 	return err
+}
+
+// awaitReady waits until an ADD can be served; false: ctx ended before. That is when the cloud has been read; while it is out of
+// reach, the node's own view may stand in before, of which nothing tells: so the pool is looked at.
+func (n *node) awaitReady(ctx context.Context, stock *pool.Pool) bool {
+	for n.health.Ready() != nil {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-stock.Ready():
+			return true
+		case <-time.After(time.Second):
+		}
+	}
+	return true
 }
 
 func (n *node) hasPortMap() bool {

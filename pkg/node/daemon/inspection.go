@@ -59,11 +59,13 @@ func (i *Inspection) running() (*Daemon, error) {
 func (i *Inspection) Status(context.Context) (inspect.Status, error) {
 	s := inspect.Status{Now: time.Now(), Node: i.Node, Version: i.Version, Started: i.Started, Problems: []inspect.Problem{}}
 	s.Config, s.Cloud = i.config(), i.Calls.contact()
-	if at := i.serving.Load(); at != nil {
-		s.Serving = *at
-	}
 	if err := i.Health.Ready(); err != nil {
 		s.Waiting = err.Error()
+	} else {
+		s.Serving = s.Now // Serves comes in a moment
+		if at := i.serving.Load(); at != nil {
+			s.Serving = *at
+		}
 	}
 	if s.Config.Refused != "" {
 		s.Problems = append(s.Problems, inspect.Problem{Code: string(settings.Refused), Text: s.Config.Refused, Since: s.Config.Since})
