@@ -29,6 +29,7 @@ func TestARefusalHasOneCauseEverywhere(t *testing.T) {
 		{"ledger.Put", errBroken, cni.Add, cause.LedgerUnwritable},
 		{"ledger.Delete", errBroken, cni.Del, cause.LedgerUnwritable},
 		{"kernel.Add", errBroken, cni.Add, cause.KernelRefused},
+		{"kernel.Add", fmt.Errorf("wait for a netlink socket: %w", errPluginGone), cni.Add, cause.PluginGone},
 		{"kernel.Add", &cni.Error{Code: cni.CodeInvalidNetNS, Msg: "gone"}, cni.Add, cause.NetNSUnusable},
 		{"kernel.Remove", errBroken, cni.Del, cause.KernelRefused},
 		{"kernel.Check", errBroken, cni.Check, cause.KernelRefused},

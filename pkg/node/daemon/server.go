@@ -15,7 +15,7 @@ import (
 // grace is what requests in flight get to end by themselves when the daemon stops.
 const grace = 5 * time.Second
 
-var errPluginGone = errors.New("the plugin has ended; the container runtime gave the request up")
+var errPluginGone = cause.New(cause.PluginGone, "the plugin has ended; the container runtime gave the request up")
 
 // Serve answers requests from listener until ctx ends, which closes it. It returns when the last request has ended: those
 // in flight get a moment to finish, then they are undone.

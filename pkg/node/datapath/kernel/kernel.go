@@ -122,6 +122,6 @@ func (k *Kernel) host(ctx context.Context) (s *socket, giveBack func(), err erro
 	case s := <-k.hosts:
 		return s, func() { k.hosts <- s }, nil
 	case <-ctx.Done():
-		return nil, nil, fmt.Errorf("wait for a netlink socket: %w", ctx.Err())
+		return nil, nil, fmt.Errorf("wait for a netlink socket: %w", context.Cause(ctx))
 	}
 }

@@ -77,7 +77,7 @@ func (r *reaper) remove(ctx context.Context, host datapath.NetNS) error {
 	case r.turn <- struct{}{}:
 	case <-ctx.Done():
 		if r.leave(mine, &host) {
-			return ctx.Err()
+			return context.Cause(ctx)
 		}
 		r.turn <- struct{}{} // somebody is at it: the result comes soon
 	}

@@ -134,7 +134,7 @@ func (s *socket) dumpOnce(ctx context.Context, m message) (found [][]byte, inter
 
 // exchange sends request and gives every message that comes back to take, until take has said true answers times.
 func (s *socket) exchange(ctx context.Context, request []byte, answers int, take func(unix.NlMsghdr, []byte) bool) error {
-	if err := ctx.Err(); err != nil {
+	if err := context.Cause(ctx); err != nil {
 		return err
 	}
 	s.sent.sends.Add(1)

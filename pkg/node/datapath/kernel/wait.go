@@ -35,7 +35,7 @@ func (k *Kernel) LinkByMAC(ctx context.Context, mac string) (name string, index,
 			n, err := events.Read(buf)
 			switch {
 			case ctx.Err() != nil:
-				return "", 0, 0, fmt.Errorf("wait for link with MAC %s: %w; see whether the ENI is attached, and whether \"ip link\" shows it", mac, ctx.Err())
+				return "", 0, 0, fmt.Errorf("wait for link with MAC %s: %w; see whether the ENI is attached, and whether \"ip link\" shows it", mac, context.Cause(ctx))
 			case errors.Is(err, unix.ENOBUFS): // events were lost: look again
 				seen = true
 			case err != nil:
