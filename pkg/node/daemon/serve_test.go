@@ -132,6 +132,29 @@ func TestServeUndoesAnAddWhosePluginDied(t *testing.T) {
 	}
 }
 
+func TestWhatIsNoRequestIsCounted(t *testing.T) {
+	b := newBench(t)
+	socket, stop := serving(t, b)
+	conn, err := net.Dial("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Write([]byte("\x00\x00\x00\x03\xff\xfe\xfd")); err != nil {
+		t.Fatal(err)
+	}
+	if answer, err := io.ReadAll(conn); err != nil || len(answer) > 0 {
+		t.Errorf("answer %q, %v", answer, err)
+	}
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+	scrape := httptest.NewRecorder()
+	b.opts.Metrics.Handler().ServeHTTP(scrape, httptest.NewRequest("GET", "/metrics", nil))
+	if want := `terway_refusals_total{cause="RequestInvalid",verb="other"} 1`; !strings.Contains(scrape.Body.String(), want) {
+		t.Errorf("the metrics have no %s", want)
+	}
+}
+
 // devNull stands in for a sandbox where only fakes look at it.
 func devNull(t *testing.T) cni.Sandbox {
 	t.Helper()

@@ -54,6 +54,7 @@ func (d *Daemon) converse(ctx context.Context, conn *net.UnixConn) {
 		return
 	case err != nil:
 		d.opts.Logger.Warn("request not understood", "cause", cause.RequestInvalid, "err", err)
+		d.opts.Metrics.refuse("", cause.RequestInvalid)
 		return
 	}
 	conn.SetReadDeadline(time.Time{})
