@@ -77,7 +77,7 @@ func ripe[T comparable](found map[T]time.Time, now time.Time) map[T]time.Time {
 func (d *Daemon) Sweep(ctx context.Context) {
 	for {
 		if err := d.sweepOnce(ctx); err != nil && ctx.Err() == nil {
-			d.opts.Logger.Warn("sweep did not finish; it is tried again in a minute", "err", err)
+			d.opts.Logger.Warn("sweep did not finish; it is tried again in a minute", "cause", causeOf(err), "err", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -92,7 +92,7 @@ func (d *Daemon) sweepOnce(ctx context.Context) error {
 	defer cancel()
 	d.opts.Metrics.decline.look(d.opts.Pool.Status(), d.opts.Clock.Now())
 	d.tellVanished()
-	repaired := errors.Join(d.dropStrangers(ctx), d.opts.ENIs.Repair(ctx), d.complete(ctx))
+	repaired := errors.Join(ofKernel(d.dropStrangers(ctx)), ofKernel(d.opts.ENIs.Repair(ctx)), d.complete(ctx))
 	unlock, err := d.locks.lock(ctx, sweeping)
 	if err != nil {
 		return errors.Join(repaired, err)
@@ -154,7 +154,7 @@ func (d *Daemon) observe(ctx context.Context) (garbage, error) {
 	records := d.records() // before the links: a link is always younger than its record
 	owned, err := d.opts.Kernel.Owned(ctx)
 	if err != nil {
-		return garbage{}, fmt.Errorf("list links: %w", err)
+		return garbage{}, fmt.Errorf("list links: %w", ofKernel(err))
 	}
 	said, err := d.askRuntime(ctx, records)
 	if err != nil {
@@ -198,5 +198,5 @@ func (d *Daemon) sweepLink(ctx context.Context, link Attachment) error {
 		return nil
 	}
 	d.opts.Logger.Info("removing a link that no record knows", "link", link.HostIf, "container", link.ContainerID)
-	return d.opts.Kernel.Remove(ctx, hostEnd(r))
+	return ofKernel(d.opts.Kernel.Remove(ctx, hostEnd(r)))
 }

@@ -1,6 +1,9 @@
 package daemon
 
 import (
+	"context"
+	"fmt"
+	"log/slog"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -8,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/onectl/onectl/pkg/node/cause"
 	"github.com/onectl/onectl/pkg/node/cni"
 	"github.com/onectl/onectl/pkg/node/datapath"
 	"github.com/onectl/onectl/pkg/node/ledger"
@@ -155,6 +159,30 @@ func TestSweepGoesOnWhenOneReleaseFails(t *testing.T) {
 type gonePods map[string]bool
 
 func (g gonePods) Gone(uid string, _ time.Time) bool { return g[uid] }
+
+// lines is what a logger writes, line by line.
+type lines chan string
+
+func (l lines) Write(text []byte) (int, error) { l <- string(text); return len(text), nil }
+
+func TestASweepThatDoesNotFinishSaysWhy(t *testing.T) {
+	for call, want := range map[string]cause.Code{"kernel.Owned": cause.KernelRefused, "kernel.Remove": cause.KernelRefused, "ledger.Delete": cause.LedgerUnwritable} {
+		b := newBench(t, recordAt("/absent"))
+		b.kernel.links["cali000"] = datapath.Alias("lost", "eth0")
+		b.sweep(t)
+		log := make(lines, 100)
+		b.opts.Logger = slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelWarn}))
+		b.script.breaks(call, errBroken)
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { b.Sweep(ctx); close(ended) }()
+		if line := <-log; !strings.Contains(line, fmt.Sprintf("%q:%q", "cause", want)) {
+			t.Errorf("%s broken: no cause %s in %s", call, want, line)
+		}
+		stop()
+		<-ended
+	}
+}
 
 func TestAPodThatIsGoneFromTheAPIServerIsTheSecondObservation(t *testing.T) {
 	for name, c := range map[string]struct {
