@@ -128,17 +128,23 @@ func (n *node) steer(ctx context.Context, k *kernel.Kernel) datapath.Options {
 	}
 	opts.Services = n.config.ENI.ServiceCIDRs
 	if len(opts.Services) == 0 {
-		n.logger.Warn("eni_conf.service_cidr is not set: pods on this node reach no Service, since their ENI leads past the node")
+		n.unreachable("eni_conf.service_cidr is not set: pods on this node reach no Service, since their ENI leads past the node; set it and restart terwayd", nil)
 	}
 	var err error
 	if opts.Node, err = k.UplinkAddrs(ctx); err != nil || len(opts.Node) == 0 {
-		n.logger.Warn("the node's own address is not known: probes and Services of its pods do not work; give it a default route and restart terwayd", "err", err)
+		n.unreachable("the node's own address is not known: probes and Services of its pods do not work; give it a default route and restart terwayd", err)
 	}
 	if err := k.MasqueradeError(); err != nil {
 		opts.Untranslated = true
-		n.logger.Warn("Services of pods on this node need kube-proxy with --masquerade-all: addresses cannot be translated here", "err", err)
+		n.unreachable("Services of pods on this node need kube-proxy with --masquerade-all: addresses cannot be translated here", err)
 	}
 	return opts
+}
+
+// unreachable says, in the log and at the Node, what keeps pods with ENIs of their own from Services, or probes from them.
+func (n *node) unreachable(text string, err error) {
+	n.logger.Warn(text, "cause", cause.ServicesUnreachable, "err", err)
+	n.tell(cause.ServicesUnreachable, text)
 }
 
 // registry is the node's side of ENIs, for the mode. What earlier daemons made and this one does not want is gone.

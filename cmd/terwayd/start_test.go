@@ -180,3 +180,11 @@ func TestAChangedServiceCIDRWaitsWherePodsHaveTheirOwnENI(t *testing.T) {
 		t.Error("the log has no ConfigurationNeedsRestart")
 	}
 }
+
+func TestANodeOfPodsThatReachNoServiceSaysSo(t *testing.T) {
+	s := newStand(t, setup{eniType: "eniOnly", eniConf: map[string]any{"max_eni": 2, "service_cidr": ""}})
+	s.startReady()
+	if !strings.Contains(s.log.String(), `"cause":"ServicesUnreachable"`) {
+		t.Error("the log has no such cause")
+	}
+}

@@ -17,7 +17,9 @@ func (n *node) takeSymmetric(ctx context.Context, next conf.Symmetric) {
 	}
 	n.config.CNI.SymmetricRouting = next
 	if err := n.resteer(ctx); err != nil && ctx.Err() == nil {
-		n.logger.Warn("symmetric_routing not taken up", "err", err)
+		const text = "symmetric_routing is not taken up; restart this node's terway-eniip pod"
+		n.logger.Warn(text, "cause", cause.KernelRefused, "err", err)
+		n.tell(cause.KernelRefused, text+": "+err.Error())
 	}
 }
 

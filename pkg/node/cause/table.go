@@ -48,6 +48,7 @@ const (
 	MetadataUnavailable       Code = "MetadataUnavailable"
 	APIServerUnavailable      Code = "APIServerUnavailable"
 	SymmetricRoutingOff       Code = "SymmetricRoutingOff"
+	ServicesUnreachable       Code = "ServicesUnreachable"
 	ForeignCNIConfiguration   Code = "ForeignCNIConfiguration"
 	ENIModeKept               Code = "ENIModeKept"
 	IngressLimitIgnored       Code = "IngressLimitIgnored"
@@ -140,6 +141,8 @@ var table = []Cause{
 		byItself + "; running and new pods do not depend on it"},
 	{SymmetricRoutingOff, Warning, "NodePorts and hostPorts of pods on this node do not answer",
 		"give the node a default route and a kernel with nftables, then restart this node's terway-eniip pod"},
+	{ServicesUnreachable, Critical, "pods with an ENI of their own do not reach Services, or probes do not reach them",
+		"set service_cidr in eni-config, give the node a default route and a kernel with nftables (or kube-proxy --masquerade-all), then restart this node's terway-eniip pod"},
 	{ForeignCNIConfiguration, Critical, "the container runtime reads another CNI configuration than Terway's",
 		"keep the data centre's CNI off this node and remove its files: onectl isolate apply"},
 	{ENIModeKept, Warning, "the Node's label asks for ENIs of another kind than its pods have, or for none that there is; the node keeps to theirs",
