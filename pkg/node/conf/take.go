@@ -9,7 +9,7 @@ import (
 // What a running daemon does not take up, and why.
 const (
 	whyRegion = "the daemon's cloud client was made for the region it found at its start"
-	whyFilter = "an ENI that pods use could fall out of the pool with it; drain the node first"
+	whyFilter = "an ENI that pods use could fall out of the pool with it, which then gives none of its addresses to others"
 	whyCalls  = "the daemon's cloud client was made with the old budgets"
 	whyStack  = "pods that run have the families that they were given"
 	whyWarmUp = "a node warms up only when a daemon starts on it and it has no ENIs yet"

@@ -151,3 +151,28 @@ func TestAnAllocationThatHasEndedBeforeItBeganSaysSo(t *testing.T) {
 		}
 	})
 }
+
+func TestAPodOnAnENIThatIsTakenOutOfThePoolsHandsGoesOn(t *testing.T) {
+	w := newWorld()
+	bubble(t, w, func(t *testing.T) {
+		lease, err := w.add(w.pool, "a/eth0", time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.cloud.set(func() { w.cloud.enis[lease.ENI.ID].Tags[TagCreator] = "somebody" })
+		for _, restart := range []bool{false, true} {
+			if restart {
+				w.stop()
+				w.start()
+			}
+			time.Sleep(10 * time.Minute)
+			if st := w.pool.Status(); len(st.Vanished) > 0 || len(st.ENIs) > 0 {
+				t.Errorf("restarted %t: ENIs %v, vanished %v", restart, st.ENIs, st.Vanished)
+			}
+		}
+		w.del(w.pool, "a/eth0")
+		if _, err := w.add(w.pool, "b/eth0", time.Minute); err != nil {
+			t.Error(err)
+		}
+	})
+}

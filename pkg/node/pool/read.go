@@ -20,12 +20,8 @@ func (p *Pool) applyReading(o outcome, now time.Time) {
 	}
 	p.applyVSwitches(o.ids, o.reading.vswitches, now)
 	shown, primary := p.split(*o.reading)
-	p.stock.Foreign = 0
-	for _, e := range o.reading.attached {
-		if _, ours := shown[e.ID]; !ours && e.Type != cloud.ENIPrimary && e.Type != cloud.ENIMember {
-			p.stock.Foreign++
-		}
-	}
+	others := foreign(o.reading.attached, shown)
+	p.stock.Foreign = len(others)
 	if len(primary) > 0 {
 		p.groups = primary[0].SecurityGroups
 	}
@@ -40,7 +36,7 @@ func (p *Pool) applyReading(o outcome, now time.Time) {
 	p.expireIntents(o.began)
 	first := !p.stock.Read
 	p.stock.Read, p.stock.ReadAt, p.stock.Fresh = true, now, first
-	p.findLost()
+	p.findLost(others)
 	if first {
 		if p.marks.WarmUp > 0 && len(p.stock.ENIs) == 0 && len(p.holders) == 0 {
 			p.stock.WarmUntil = now.Add(warmFor)
@@ -61,6 +57,14 @@ func (p *Pool) split(r reading) (ours map[string]cloud.ENI, primary []cloud.ENI)
 		}
 	}
 	return ours, primary
+}
+
+// foreign is the ENIs that take slots of the instance and are neither its primary one nor ours.
+func foreign(attached []cloud.ENI, ours map[string]cloud.ENI) []cloud.ENI {
+	return slices.DeleteFunc(slices.Clone(attached), func(e cloud.ENI) bool {
+		_, our := ours[e.ID]
+		return our || e.Type == cloud.ENIPrimary || e.Type == cloud.ENIMember
+	})
 }
 
 // mine reports whether an ENI is one that the pool may use: made for this instance, as its tag says, or attached to it with
@@ -169,11 +173,20 @@ func (p *Pool) applyUnseen(id string, seen map[string]uint64) {
 	e.Missing = true
 }
 
-// findLost marks what pods held before a restart and is on no ENI: missed at the first reading, lost when the next one agrees.
-func (p *Pool) findLost() {
+// findLost marks what pods hold and is on no ENI: missed at the first reading that does not show it, lost when the next one
+// agrees. What is on an ENI that a tag has taken out of the pool's hands is not lost: its pod goes on with it.
+func (p *Pool) findLost(others []cloud.ENI) {
 	p.stock.Doubt = false
+	there := map[netip.Addr]bool{}
+	for _, e := range others {
+		for _, a := range offered(e) {
+			there[a.IP] = true
+		}
+	}
 	for owner, h := range p.holders {
 		switch e := p.stock.eni(h.ENI); {
+		case there[h.IPv4]:
+			h.missed, h.lost = false, false
 		case e != nil && e.holds(owner):
 		case h.missed:
 			h.lost = true

@@ -59,6 +59,11 @@ func TestARestartWhileTheCloudIsDownServesWhatTheNodeSees(t *testing.T) {
 				if _, err := w.add(w.pool, "toomuch/eth0", time.Minute); err == nil {
 					t.Error("a pod got an address that nobody had")
 				}
+				for _, p := range w.pool.Status().Problems {
+					if p.Reason == Exhausted {
+						t.Errorf("a vSwitch that was never read is called exhausted: %+v", p)
+					}
+				}
 				w.del(w.pool, "late1/eth0")
 				if _, err := w.add(w.pool, "late3/eth0", time.Minute); err != nil {
 					t.Errorf("an address that a pod gave back: %v", err)

@@ -154,8 +154,10 @@ func (v VSwitch) open(now time.Time) bool {
 	return !now.Before(v.RetryAt)
 }
 
-// exhausted reports whether only addresses are lacking.
-func (v VSwitch) exhausted(now time.Time) bool { return v.Why == "" && !v.open(now) }
+// exhausted reports whether it was looked at and only addresses are lacking.
+func (v VSwitch) exhausted(now time.Time) bool {
+	return v.Why == "" && !v.LookedAt.IsZero() && !v.open(now)
+}
 
 // idle is how many addresses can be granted now.
 func (s Stock) idle() int {
