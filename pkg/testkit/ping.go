@@ -57,10 +57,15 @@ func Ping(src, dst netip.Addr, within time.Duration) error {
 	id := uint16(time.Now().UnixNano())
 	last := error(unix.ETIMEDOUT)
 	for seq, end := uint16(1), time.Now().Add(within); time.Now().Before(end); seq++ {
-		if err := unix.Sendto(sock, echoRequest(family, id, seq), 0, to); err != nil {
-			return fmt.Errorf("ping %s from %s: %w", dst, src, err)
+		switch last = unix.Sendto(sock, echoRequest(family, id, seq), 0, to); {
+		case errors.Is(last, unix.ENETUNREACH), errors.Is(last, unix.EHOSTUNREACH): // a route may come yet
+			time.Sleep(echoInterval)
+		case last != nil:
+			return fmt.Errorf("ping %s from %s: %w", dst, src, last)
+		default:
+			last = awaitReply(sock, dst, id)
 		}
-		if last = awaitReply(sock, dst, id); last == nil {
+		if last == nil {
 			return nil
 		}
 	}
