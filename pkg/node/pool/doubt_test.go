@@ -18,10 +18,7 @@ func TestWithoutALedgerOneReadingThatMissesAPodsENIIsNotBelieved(t *testing.T) {
 	w := newWorld()
 	w.config.MaxIdle = 4
 	bubble(t, w, func(t *testing.T) {
-		lease, err := w.add(w.pool, "a/eth0", time.Minute)
-		if err != nil {
-			t.Fatal(err)
-		}
+		lease := w.added(t, "a/eth0")
 		w.stop()
 		w.bookless = true
 		w.cloud.set(func() { w.cloud.hidden = lease.ENI.ID })
@@ -57,10 +54,7 @@ func TestAnAddressThatIsGivenBackLateIsNotGrantedMeanwhile(t *testing.T) {
 			time.Sleep(100 * time.Millisecond)
 		}
 		time.Sleep(500 * time.Millisecond) // it has failed, the cloud was read, and it is not tried again yet
-		lease, err := w.add(w.pool, "next/eth0", time.Minute)
-		if err != nil {
-			t.Fatal(err)
-		}
+		lease := w.added(t, "next/eth0")
 		time.Sleep(10 * time.Second)
 		if !slices.Contains(w.cloud.ours()[lease.ENI.ID], lease.IPv4) {
 			t.Errorf("%v was granted while it was being given back", lease.IPv4)
@@ -155,10 +149,7 @@ func TestAnAllocationThatHasEndedBeforeItBeganSaysSo(t *testing.T) {
 func TestAPodOnAnENIThatIsTakenOutOfThePoolsHandsGoesOn(t *testing.T) {
 	w := newWorld()
 	bubble(t, w, func(t *testing.T) {
-		lease, err := w.add(w.pool, "a/eth0", time.Minute)
-		if err != nil {
-			t.Fatal(err)
-		}
+		lease := w.added(t, "a/eth0")
 		w.cloud.set(func() { w.cloud.enis[lease.ENI.ID].Tags[TagCreator] = "somebody" })
 		for _, restart := range []bool{false, true} {
 			if restart {

@@ -24,10 +24,7 @@ func TestDualStackENIIsMadeWhole(t *testing.T) {
 	w := dualWorld()
 	w.cloud.perENI = 8 // and three IPv6 addresses
 	bubble(t, w, func(t *testing.T) {
-		first, err := w.add(w.pool, "a/eth0", time.Minute)
-		if err != nil {
-			t.Fatal(err)
-		}
+		first := w.added(t, "a/eth0")
 		e := w.cloud.enis[first.ENI.ID]
 		if len(e.IPv6) != 3 || len(e.IPv4) != 1 {
 			t.Errorf("for one pod the ENI has %v and %v, want one IPv4 and three IPv6 addresses", e.IPv4, e.IPv6)
@@ -49,14 +46,8 @@ func TestPairIsKeptOverARestart(t *testing.T) {
 	w := dualWorld()
 	w.config.MinIdle, w.config.MaxIdle = 2, 2
 	bubble(t, w, func(t *testing.T) {
-		before, err := w.add(w.pool, "a/eth0", time.Minute)
-		if err != nil {
-			t.Fatal(err)
-		}
-		gone, err := w.add(w.pool, "b/eth0", time.Minute)
-		if err != nil {
-			t.Fatal(err)
-		}
+		before := w.added(t, "a/eth0")
+		gone := w.added(t, "b/eth0")
 		w.del(w.pool, "b/eth0")
 		time.Sleep(time.Second)
 		w.freed = map[netip.Addr]time.Time{gone.IPv6: time.Now(), gone.IPv4: time.Now()}
@@ -128,9 +119,7 @@ func TestENIsWithoutIPv6GiveWay(t *testing.T) {
 		}
 		w.del(w.pool, "pod01/eth0")
 		time.Sleep(2 * time.Minute) // it cools, is detached and deleted
-		if _, err := w.add(w.pool, "new/eth0", time.Minute); err != nil {
-			t.Fatal(err)
-		}
+		w.added(t, "new/eth0")
 		if _, there := w.cloud.ours()[old["pod01/eth0"].ENI.ID]; there || len(w.cloud.ours()) != 3 {
 			t.Errorf("ENIs %v, the old one was %s", w.cloud.ours(), old["pod01/eth0"].ENI.ID)
 		}
@@ -141,10 +130,7 @@ func TestENIsWithoutIPv6GiveWay(t *testing.T) {
 func TestIPv6TakenAwayByOthersShows(t *testing.T) {
 	w := dualWorld()
 	bubble(t, w, func(t *testing.T) {
-		lease, err := w.add(w.pool, "a/eth0", time.Minute)
-		if err != nil {
-			t.Fatal(err)
-		}
+		lease := w.added(t, "a/eth0")
 		w.cloud.set(func() {
 			e := w.cloud.enis[lease.ENI.ID]
 			var left []netip.Addr

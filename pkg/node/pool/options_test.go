@@ -63,10 +63,7 @@ func TestAddressesGoOnCoolingAfterARestart(t *testing.T) {
 			w := newWorld()
 			w.config.CoolDown = time.Minute
 			bubble(t, w, func(t *testing.T) {
-				lease, err := w.add(w.pool, "a/eth0", time.Minute)
-				if err != nil {
-					t.Fatal(err)
-				}
+				lease := w.added(t, "a/eth0")
 				w.del(w.pool, "a/eth0")
 				w.stop()
 				w.freed = map[netip.Addr]time.Time{lease.IPv4: time.Now().Add(-c.freed)}
@@ -122,10 +119,7 @@ func TestConfigureChangesARunningPool(t *testing.T) {
 	w.config.VSwitches, w.config.MaxIdle = []string{"vsw-a"}, 0
 	limits := cloud.InstanceType{ENIs: w.cloud.slots + 1, IPv4PerENI: w.cloud.perENI}
 	bubble(t, w, func(t *testing.T) {
-		held, err := w.add(w.pool, "a/eth0", time.Minute)
-		if err != nil {
-			t.Fatal(err)
-		}
+		held := w.added(t, "a/eth0")
 		changed := w.config
 		changed.VSwitches, changed.MinIdle, changed.MaxIdle = []string{"vsw-b"}, 5, 6
 		changed.Tags = map[string]string{"ack.aliyun.com": "c2"}

@@ -13,8 +13,14 @@ import (
 	"github.com/onectl/onectl/pkg/cloud"
 )
 
-// everything is each operation of the cloud.
-var everything = []string{"CreateENI", "DescribeENIs", "AttachENI", "DetachENI", "DeleteENI", "AssignIPv4", "UnassignIPv4", "DescribeVSwitches"}
+// down has each operation fail from now on.
+func (m *model) down(kind cloud.Kind) {
+	m.set(func() {
+		for _, op := range []string{"CreateENI", "DescribeENIs", "AttachENI", "DetachENI", "DeleteENI", "AssignIPv4", "UnassignIPv4", "DescribeVSwitches"} {
+			m.faults = append(m.faults, fault{op: op, kind: kind, count: -1})
+		}
+	})
+}
 
 // TestAWarmPoolServesWhileTheCloudIsDown: for hours no call works. Pods that run keep their addresses, pods that come get
 // those that are idle at once, and what is given back serves the next one.
@@ -29,11 +35,7 @@ func TestAWarmPoolServesWhileTheCloudIsDown(t *testing.T) {
 				}
 				time.Sleep(time.Minute)
 				before := w.cloud.ours()
-				w.cloud.set(func() {
-					for _, op := range everything {
-						w.cloud.faults = append(w.cloud.faults, fault{op: op, kind: kind, count: -1})
-					}
-				})
+				w.cloud.down(kind)
 				for round := range 5 {
 					time.Sleep(time.Hour)
 					for i := range 3 {

@@ -25,9 +25,7 @@ func TestPodsThatComeTogetherShareCalls(t *testing.T) {
 func TestPodsThatComeDuringAnAssignWaitForItsENI(t *testing.T) {
 	w := newWorld()
 	bubble(t, w, func(t *testing.T) {
-		if _, err := w.add(w.pool, "first/eth0", time.Minute); err != nil {
-			t.Fatal(err)
-		}
+		w.added(t, "first/eth0")
 		if err := errors.Join(w.pods(3, time.Minute)...); err != nil {
 			t.Fatal(err)
 		}
@@ -47,9 +45,7 @@ func TestMinIdleIsFilledBeforeAnyPod(t *testing.T) {
 			t.Errorf("idle %d, want 3", got)
 		}
 		began := time.Now()
-		if _, err := w.add(w.pool, "a/eth0", time.Minute); err != nil {
-			t.Fatal(err)
-		}
+		w.added(t, "a/eth0")
 		if took := time.Since(began); took != 0 {
 			t.Errorf("an idle address took %v", took)
 		}

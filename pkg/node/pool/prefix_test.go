@@ -103,9 +103,7 @@ func TestPrefixesMixWithSingleAddresses(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.cloud.set(func() { w.cloud.scattered = 1 })
-		if _, err := w.add(w.pool, "single/eth0", time.Minute); err != nil {
-			t.Fatal(err)
-		}
+		w.added(t, "single/eth0")
 		e := w.cloud.enis["eni-001"]
 		if len(e.Prefixes) != 1 || len(e.IPv4) != 2 || len(w.cloud.ours()) != 1 {
 			t.Errorf("the ENI has %v and prefixes %v, want two single addresses and one prefix on one ENI", e.IPv4, e.Prefixes)
@@ -116,9 +114,7 @@ func TestPrefixesMixWithSingleAddresses(t *testing.T) {
 		}
 		w.cloud.set(func() { w.cloud.scattered = 0 })
 		time.Sleep(2 * time.Minute)
-		if _, err := w.add(w.pool, "late/eth0", time.Minute); err != nil {
-			t.Fatal(err)
-		}
+		w.added(t, "late/eth0")
 		if len(e.Prefixes) != 2 {
 			t.Errorf("the ENI has prefixes %v after whole ones came free", e.Prefixes)
 		}

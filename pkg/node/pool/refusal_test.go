@@ -36,9 +36,7 @@ func TestExhaustionFailsWithItsReasonAndRecoversSoon(t *testing.T) {
 	w.config.VSwitches = []string{"vsw-a"}
 	w.cloud.vswitch["vsw-a"].Free = 1
 	bubble(t, w, func(t *testing.T) {
-		if _, err := w.add(w.pool, "a/eth0", time.Minute); err != nil {
-			t.Fatal(err)
-		}
+		w.added(t, "a/eth0")
 		began := time.Now()
 		_, err := w.add(w.pool, "b/eth0", 2*time.Minute)
 		if ReasonOf(err) != Exhausted || !strings.Contains(err.Error(), "vsw-a") || time.Since(began) > 15*time.Second {
@@ -61,9 +59,7 @@ func TestReleaseServesAWaitingPodOfAnExhaustedVSwitch(t *testing.T) {
 	w.config.VSwitches = []string{"vsw-a"}
 	w.cloud.vswitch["vsw-a"].Free = 1
 	bubble(t, w, func(t *testing.T) {
-		if _, err := w.add(w.pool, "a/eth0", time.Minute); err != nil {
-			t.Fatal(err)
-		}
+		w.added(t, "a/eth0")
 		got := make(chan error)
 		go func() { _, err := w.add(w.pool, "b/eth0", time.Minute); got <- err }()
 		time.Sleep(2 * time.Second)

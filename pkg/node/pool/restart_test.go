@@ -22,10 +22,7 @@ func TestRestartKeepsEveryHeldAddress(t *testing.T) {
 		w.stop()
 		w.host = newHost()
 		w.start()
-		again, err := w.add(w.pool, "pod03/eth0", time.Minute)
-		if err != nil {
-			t.Fatal(err)
-		}
+		again := w.added(t, "pod03/eth0")
 		if want := w.ledger["pod03/eth0"]; again.IPv4 != want.IPv4 {
 			t.Errorf("after the restart pod03 got %v, it held %v", again.IPv4, want.IPv4)
 		}
@@ -40,10 +37,7 @@ func TestRestartKeepsEveryHeldAddress(t *testing.T) {
 func TestAHeldAddressThatTheCloudLostIsReported(t *testing.T) {
 	w := newWorld()
 	bubble(t, w, func(t *testing.T) {
-		lease, err := w.add(w.pool, "a/eth0", time.Minute)
-		if err != nil {
-			t.Fatal(err)
-		}
+		lease := w.added(t, "a/eth0")
 		w.stop()
 		w.cloud.set(func() { delete(w.cloud.enis, lease.ENI.ID) })
 		w.start()
@@ -97,9 +91,7 @@ func TestACreationWithoutAnswerIsRepeatedNotDoubled(t *testing.T) {
 		w.cloud.set(func() {
 			w.cloud.faults = []fault{{op: "CreateENI", kind: cloud.Unavailable, count: 1, after: true}}
 		})
-		if _, err := w.add(w.pool, "a/eth0", time.Minute); err != nil {
-			t.Fatal(err)
-		}
+		w.added(t, "a/eth0")
 		time.Sleep(20 * time.Minute)
 		if got := len(w.cloud.ours()); got != 1 {
 			t.Errorf("%d ENIs, want 1", got)
@@ -140,10 +132,7 @@ func TestAnAddressAssignedBehindThePoolIsAdopted(t *testing.T) {
 	w := newWorld()
 	w.config.MaxIdle = 3
 	bubble(t, w, func(t *testing.T) {
-		lease, err := w.add(w.pool, "a/eth0", time.Minute)
-		if err != nil {
-			t.Fatal(err)
-		}
+		lease := w.added(t, "a/eth0")
 		w.cloud.set(func() {
 			e := w.cloud.enis[lease.ENI.ID]
 			more, _ := w.cloud.take("", e.VSwitchID, 2)
@@ -166,10 +155,7 @@ func TestAnAddressAssignedBehindThePoolIsAdopted(t *testing.T) {
 func TestOneReadingThatMissesAnENIIsNotBelieved(t *testing.T) {
 	w := newWorld()
 	bubble(t, w, func(t *testing.T) {
-		lease, err := w.add(w.pool, "a/eth0", time.Minute)
-		if err != nil {
-			t.Fatal(err)
-		}
+		lease := w.added(t, "a/eth0")
 		w.cloud.set(func() { w.cloud.hidden = lease.ENI.ID })
 		for !slices.ContainsFunc(w.pool.Status().ENIs, func(e ENIStatus) bool { return e.Missing }) {
 			time.Sleep(time.Second)
@@ -187,10 +173,7 @@ func TestOneReadingThatMissesAnENIIsNotBelieved(t *testing.T) {
 func TestAnENIThatTwoReadingsMissIsGoneAndItsPodReported(t *testing.T) {
 	w := newWorld()
 	bubble(t, w, func(t *testing.T) {
-		lease, err := w.add(w.pool, "a/eth0", time.Minute)
-		if err != nil {
-			t.Fatal(err)
-		}
+		lease := w.added(t, "a/eth0")
 		w.cloud.set(func() { delete(w.cloud.enis, lease.ENI.ID) })
 		time.Sleep(5 * time.Minute)
 		if st := w.pool.Status(); len(st.ENIs) != 0 || len(st.Vanished) != 1 {

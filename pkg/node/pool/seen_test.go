@@ -40,11 +40,7 @@ func TestARestartWhileTheCloudIsDownServesWhatTheNodeSees(t *testing.T) {
 				}
 				time.Sleep(10 * time.Minute)
 				w.stop()
-				w.cloud.set(func() {
-					for _, op := range everything {
-						w.cloud.faults = append(w.cloud.faults, fault{op: op, kind: kind, count: -1})
-					}
-				})
+				w.cloud.down(kind)
 				before := w.cloud.called("") - w.cloud.called("DescribeENIs")
 				w.start()
 				time.Sleep(10 * time.Minute)

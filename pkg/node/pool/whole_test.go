@@ -39,9 +39,7 @@ func TestAWholeENIIsSetUpAgainAfterItsPod(t *testing.T) {
 	w := newWorld()
 	w.config.Whole, w.config.MaxENIs = true, 1
 	bubble(t, w, func(t *testing.T) {
-		if _, err := w.add(w.pool, "first/eth0", time.Minute); err != nil {
-			t.Fatal(err)
-		}
+		w.added(t, "first/eth0")
 		w.host.fail(errors.New("no link with MAC 00:16:3e:00:00:01"))
 		w.del(w.pool, "first/eth0")
 		time.Sleep(time.Second)

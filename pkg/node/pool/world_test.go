@@ -136,6 +136,16 @@ func (w *world) add(pool *Pool, owner string, within time.Duration) (Lease, erro
 	return lease, nil
 }
 
+// added is an ADD that must work.
+func (w *world) added(t *testing.T, owner string) Lease {
+	t.Helper()
+	lease, err := w.add(w.pool, owner, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return lease
+}
+
 func (w *world) check(owner string, l Lease) {
 	w.mu.Lock()
 	for other, held := range w.ledger {
