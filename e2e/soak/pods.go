@@ -15,6 +15,7 @@ import (
 
 const (
 	kubeletTime = 2 * time.Minute  // after which kubelet gives a call up
+	startTime   = 3 * time.Minute  // within which a pod runs that comes when the faults have ended
 	delTime     = 3 * time.Minute  // within which a DEL that is repeated must have worked, faults or not
 	healTime    = 30 * time.Second // within which a running pod answers, whatever others removed
 )
@@ -38,6 +39,25 @@ func (s *story) come(p *pod, random *rand.Rand) {
 		return
 	}
 	s.drop(box)
+}
+
+// start has a pod run, as kubelet does: with one sandbox after the other until one can be set up.
+func (s *story) start(ctx context.Context, p *pod) {
+	for began := time.Now(); p.box == nil; {
+		box, err := s.newSandbox(p.name)
+		if err == nil && s.add(box) {
+			p.box = box
+			return
+		}
+		if err == nil {
+			s.drop(box)
+		}
+		pause(ctx, 300*time.Millisecond)
+		if time.Since(began) > startTime || ctx.Err() != nil {
+			s.tally.violate("%s does not run after %v without faults: %v", p.name, startTime, err)
+			return
+		}
+	}
 }
 
 // add is one ADD.
