@@ -209,7 +209,7 @@ func (n *node) restore(ctx context.Context, enis *daemon.ENIs) {
 		err = errors.Join(err, enis.ENIReady(ctx, eni, seen.VSwitches[i]))
 	}
 	if err != nil {
-		n.logger.Warn("an ENI cannot be set up before the cloud has been read; compare the instance's ENIs with ip link when this stays", "err", err)
+		n.logger.Warn("an ENI cannot be set up before the cloud has been read; compare the instance's ENIs with ip link when this stays", "cause", cause.ENISetupFailed, "err", err)
 	}
 }
 
