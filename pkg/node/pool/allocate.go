@@ -131,9 +131,11 @@ func (p *Pool) ask(ctx context.Context, r request) error {
 	case <-p.done:
 		return &Error{Reason: Stopped}
 	case <-ctx.Done():
-		if p.Status().Ready { // Run is there, and was never waited for long
-			return context.Cause(ctx)
-		}
+	}
+	select {
+	case <-p.ready: // Run is there, and was never waited for long
+		return context.Cause(ctx)
+	default:
 		return &Error{Reason: Starting, Err: context.Cause(ctx)}
 	}
 }
