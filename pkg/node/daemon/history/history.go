@@ -137,9 +137,10 @@ func (l *Log) write() {
 	}
 }
 
-// batch is events, and all that is queued behind them.
+// batch is events, and all that was queued behind them when it was called: what comes meanwhile belongs to the next batch,
+// or a steady stream would never be written.
 func (l *Log) batch(events ...Event) []Event {
-	for {
+	for range queued {
 		select {
 		case e := <-l.events:
 			events = append(events, e)
@@ -147,6 +148,7 @@ func (l *Log) batch(events ...Event) []Event {
 			return events
 		}
 	}
+	return events
 }
 
 func (l *Log) append(events []Event) {

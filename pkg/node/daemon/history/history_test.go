@@ -97,8 +97,8 @@ func TestNoteNeverWaits(t *testing.T) {
 	dropped := l.Dropped()
 	l.mu.Unlock()
 	closed(t, l)
-	// Besides the queue, what the goroutine had taken when it got stuck is not lost.
-	if dropped == 0 || dropped > 2*queued {
+	// Besides the queue, the batch that the goroutine had taken when it got stuck is not lost: at most one more and a queue.
+	if dropped < queued-1 || dropped > 2*queued {
 		t.Errorf("%d dropped of %d", dropped, 3*queued)
 	}
 	l = opened(t, l.path, fileSize)
