@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/onectl/onectl/e2e/lab/build"
 	"github.com/onectl/onectl/pkg/node/datapath"
@@ -169,7 +170,7 @@ func TestHostPort(t *testing.T) {
 		t.Errorf("CHECK: %v", err)
 	}
 	s.must(s.del(p))
-	if seen, err := exchange(s.peer, port); err == nil {
+	if seen, err := s.peer.ExchangeTCP(netip.Addr{}, port, time.Second); err == nil {
 		t.Errorf("after DEL %s answered", seen)
 	}
 }

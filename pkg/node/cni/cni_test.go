@@ -152,8 +152,12 @@ func TestWithoutAnswerTheCodeSaysTryLaterAndTheTextWhereToLook(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
-			defer cancel()
+			ctx := t.Context()
+			if test.socket == hangs {
+				var cancel func()
+				ctx, cancel = context.WithTimeout(ctx, 200*time.Millisecond)
+				defer cancel()
+			}
 			_, err := Call(ctx, test.socket, Request{Verb: test.verb, ContainerID: "c", IfName: "eth0"}, Sandbox{})
 			var got *Error
 			if !errors.As(err, &got) {

@@ -5,7 +5,6 @@ import (
 	"net/netip"
 	"os/exec"
 	"testing"
-	"time"
 
 	"github.com/onectl/onectl/pkg/node/datapath"
 )
@@ -61,7 +60,7 @@ func TestDualStackPodsReachOutsideByTheirOwnENI(t *testing.T) {
 				pods = append(pods, p)
 			}
 			for _, p := range pods {
-				if seen, err := p.ExchangeTCP(netip.Addr{}, server, 3*time.Second); err != nil || seen != p.IPv6 {
+				if seen, err := p.ExchangeTCP(netip.Addr{}, server, soon); err != nil || seen != p.IPv6 {
 					t.Errorf("outside saw %s, %v, want %s", seen, err, p.IPv6)
 				}
 				w.reaches(p.NetNS, serverIP)
@@ -70,10 +69,10 @@ func TestDualStackPodsReachOutsideByTheirOwnENI(t *testing.T) {
 				}
 			}
 			address := pods[1].EchoTCP("[" + pods[1].IPv6.String() + "]:7").String()
-			if seen, err := pods[0].ExchangeTCP(netip.Addr{}, address, 3*time.Second); err != nil || seen != pods[0].IPv6 {
+			if seen, err := pods[0].ExchangeTCP(netip.Addr{}, address, soon); err != nil || seen != pods[0].IPv6 {
 				t.Errorf("the other pod saw %s, %v, want %s", seen, err, pods[0].IPv6)
 			}
-			if seen, err := w.router.ExchangeTCP(netip.Addr{}, address, 3*time.Second); err != nil {
+			if seen, err := w.router.ExchangeTCP(netip.Addr{}, address, soon); err != nil {
 				t.Errorf("from outside: %s, %v", seen, err)
 			}
 		})
@@ -125,7 +124,7 @@ func TestASecondInterfaceLeavesTheFirstOnesWayOut(t *testing.T) {
 			t.Errorf("%s: %q", p.IfName, differences)
 		}
 	}
-	if seen, err := first.NetNS.ExchangeTCP(netip.Addr{}, server, 3*time.Second); err != nil || seen != first.IPv6 {
+	if seen, err := first.NetNS.ExchangeTCP(netip.Addr{}, server, soon); err != nil || seen != first.IPv6 {
 		t.Errorf("outside saw %s, %v, want %s", seen, err, first.IPv6)
 	}
 	w.reaches(first.NetNS, serverIP)

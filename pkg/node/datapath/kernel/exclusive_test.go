@@ -5,7 +5,6 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/vishvananda/netlink"
 
@@ -66,7 +65,7 @@ func TestExclusiveENIIsThePodsAndComesBack(t *testing.T) {
 			t.Error("the ENI is still on the host")
 		}
 		port0, port1 := capture(t, w.router, "port0"), capture(t, w.router, "port1")
-		if seen, err := p.ExchangeTCP(netip.Addr{}, serverIP.String()+":7", 3*time.Second); err != nil || seen != p.IPv4 {
+		if seen, err := p.ExchangeTCP(netip.Addr{}, serverIP.String()+":7", soon); err != nil || seen != p.IPv4 {
 			t.Errorf("outside saw %s, %v, want %s", seen, err, p.IPv4)
 		}
 		if here, there := port0(), port1(); here[p.IPv4] || !there[p.IPv4] {
@@ -105,7 +104,7 @@ func TestServiceByTheHostOfAnExclusivePod(t *testing.T) {
 	w.nft("add rule ip kube post oifname eth0 masquerade")
 	p := w.exclusivePod("a", "10.0.16.5", w.enis[0])
 	w.addExclusive(p)
-	if seen, err := p.ExchangeTCP(netip.Addr{}, "10.96.0.7:80", 3*time.Second); err != nil || seen != nodeIP {
+	if seen, err := p.ExchangeTCP(netip.Addr{}, "10.96.0.7:80", soon); err != nil || seen != nodeIP {
 		t.Errorf("by the Service: %v, the backend saw %s, want the node %s", err, seen, nodeIP)
 	}
 }
@@ -195,7 +194,7 @@ func TestExclusiveDualStack(t *testing.T) {
 	p.IPv6 = netip.MustParseAddr("2001:db8:16::5")
 	p.host, p.own = datapath.ExclusiveENI(p.Pod, w.opts)
 	w.addExclusive(p)
-	if seen, err := p.ExchangeTCP(netip.Addr{}, server, 3*time.Second); err != nil || seen != p.IPv6 {
+	if seen, err := p.ExchangeTCP(netip.Addr{}, server, soon); err != nil || seen != p.IPv6 {
 		t.Errorf("outside saw %s, %v, want %s", seen, err, p.IPv6)
 	}
 	w.reaches(p.NetNS, serverIP)

@@ -52,7 +52,7 @@ func TestPodsWithoutIPv4ReachOutsideAndTheHost(t *testing.T) {
 				{w.host, p.NetNS, p.IPv6, nodeIPv6},
 			} {
 				address := to.ns.EchoTCP("[" + to.ip.String() + "]:0").String()
-				if seen, err := to.from.ExchangeTCP(netip.Addr{}, address, 3*time.Second); err != nil || seen != to.seen {
+				if seen, err := to.from.ExchangeTCP(netip.Addr{}, address, soon); err != nil || seen != to.seen {
 					t.Errorf("%s saw %s, %v, want %s", to.ip, seen, err, to.seen)
 				}
 			}
@@ -84,7 +84,7 @@ func TestServiceInIPv6ByTheHostOfAnExclusivePod(t *testing.T) {
 	w.shell("host", "nft add table ip6 kube; nft 'add chain ip6 kube pre { type nat hook prerouting priority dstnat; }'; "+
 		"nft add rule ip6 kube pre ip6 daddr fd00:96::7 tcp dport 80 dnat to '["+serverIPv6.String()+"]:7'")
 	p := w.ipv6Pod(datapath.ExclusiveENI)
-	if seen, err := p.ExchangeTCP(netip.Addr{}, "[fd00:96::7]:80", 3*time.Second); err != nil || seen != nodeIPv6 {
+	if seen, err := p.ExchangeTCP(netip.Addr{}, "[fd00:96::7]:80", soon); err != nil || seen != nodeIPv6 {
 		t.Errorf("by the Service: %v, the backend saw %s, want the node %s", err, seen, nodeIPv6)
 	}
 	if _, err := w.k.Retire(t.Context(), datapath.NetNS{}); err != nil {

@@ -60,11 +60,11 @@ func TestBothEndsOfAConnectionByTheHostSeeTheNode(t *testing.T) {
 		{"a port of the node", w.router, nodeIP.String() + ":81"},
 	}
 	for _, test := range tests {
-		if seen, err := test.from.ExchangeTCP(netip.Addr{}, test.to, 3*time.Second); err != nil || seen != nodeIP {
+		if seen, err := test.from.ExchangeTCP(netip.Addr{}, test.to, soon); err != nil || seen != nodeIP {
 			t.Errorf("%s: %v, the backend saw %s, want the node %s", test.name, err, seen, nodeIP)
 		}
 	}
-	if seen, err := a.ExchangeTCP(netip.Addr{}, b.IPv4.String()+":7", 3*time.Second); err != nil || seen != a.IPv4 {
+	if seen, err := a.ExchangeTCP(netip.Addr{}, b.IPv4.String()+":7", soon); err != nil || seen != a.IPv4 {
 		t.Errorf("pod to pod: %v, seen as %s, want %s", err, seen, a.IPv4)
 	}
 	if _, err := w.k.Retire(t.Context(), datapath.NetNS{}); err != nil {

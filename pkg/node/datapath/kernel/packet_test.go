@@ -43,7 +43,7 @@ func TestPodLeavesByItsOwnENIWithItsOwnAddress(t *testing.T) {
 			w.router.EchoTCP(serverIP.String() + ":7")
 			port0, port1, port2 := capture(t, w.router, "port0"), capture(t, w.router, "port1"), capture(t, w.router, "port2")
 			for _, p := range []*pod{a, b} {
-				seen, err := p.ExchangeTCP(netip.Addr{}, serverIP.String()+":7", 2*time.Second)
+				seen, err := p.ExchangeTCP(netip.Addr{}, serverIP.String()+":7", soon)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -99,13 +99,13 @@ func TestFirstPacketIsNotDelayed(t *testing.T) {
 	for i := range 20 {
 		p := w.newPod(fmt.Sprint("p", i), fmt.Sprint("10.0.16.", 10+i), w.enis[0])
 		w.add(p)
-		if took := roundTrip(t, p.NetNS, peer.IPv4); took > 500*time.Millisecond {
+		if took := roundTrip(t, p.NetNS, peer.IPv4); took > 900*time.Millisecond {
 			t.Errorf("pod %d: its first datagram took %s", i, took)
 		}
 		q := w.newPod(fmt.Sprint("q", i), fmt.Sprint("10.0.16.", 100+i), w.enis[0])
 		q.EchoUDP("0.0.0.0:7")
 		w.add(q)
-		if took := roundTrip(t, peer.NetNS, q.IPv4); took > 500*time.Millisecond {
+		if took := roundTrip(t, peer.NetNS, q.IPv4); took > 900*time.Millisecond {
 			t.Errorf("pod %d: the first datagram to it took %s", i, took)
 		}
 	}

@@ -24,6 +24,9 @@ var (
 	serverIP = netip.MustParseAddr("192.0.2.1") // outside, behind the router
 )
 
+// soon is far more than a packet that gets through needs.
+const soon = 20 * time.Second
+
 // world is a node with two ENIs and the VPC router on their other ends. As in a VPC, the gateway answers ARP whoever asks,
 // and an assigned address is found without any.
 type world struct {
@@ -198,7 +201,7 @@ func (w *world) state() []string {
 // reaches fails the test unless src in ns gets an answer from dst.
 func (w *world) reaches(ns *testkit.NetNS, dst netip.Addr) {
 	w.t.Helper()
-	if err := ns.Ping(netip.Addr{}, dst, 2*time.Second); err != nil {
+	if err := ns.Ping(netip.Addr{}, dst, soon); err != nil {
 		w.t.Error(err)
 	}
 }
