@@ -20,7 +20,7 @@ import (
 
 const (
 	metadataAddress = "100.100.100.200:80"
-	lookEvery       = 2 * time.Second        // how often it is looked whether a namespace came or went
+	lookEvery       = 2 * time.Second        // how often it is looked whether an instance's namespace came or went
 	retryAfter      = 500 * time.Millisecond // after something could not be made
 )
 
@@ -33,6 +33,7 @@ type networkLoop struct {
 	synced chan struct{} // closed after the first round
 
 	applied  map[string]uint64  // network namespaces at the last Apply that succeeded
+	removals <-chan struct{}    // of the fabric, nil when nobody watches
 	services served             // the API inside the VPC
 	metadata map[string]*served // by instance
 }
@@ -81,13 +82,17 @@ func (l *networkLoop) run(ctx context.Context) {
 			return
 		case <-changes:
 			dirty = true
+		case _, open := <-l.removals:
+			if dirty = true; !open {
+				l.removals = nil
+			}
 		case <-timer.C:
 		}
 		timer.Stop()
 	}
 }
 
-// sync makes the fabric when the world or a namespace changed, then serves what has to be served inside.
+// sync makes the fabric when the world, a namespace or the fabric's links changed, then serves what has to be served inside.
 func (l *networkLoop) sync(ctx context.Context, dirty bool) error {
 	network := l.world.Network()
 	if !network.VPC.IsValid() {
@@ -96,12 +101,25 @@ func (l *networkLoop) sync(ctx context.Context, dirty bool) error {
 	network, now := present(network)
 	var err error
 	if dirty || !maps.Equal(now, l.applied) {
-		if err = l.fabric.Apply(ctx, network); err == nil {
-			l.applied = now
-		}
+		err = l.apply(ctx, network, now)
 	}
 	services := netip.AddrPortFrom(network.Services, 80).String()
 	return errors.Join(err, l.services.keep(l.fabric.VPCNetNS(), services, func() http.Handler { return l.api }), l.serveMetadata())
+}
+
+// apply makes the fabric, and begins to watch it where nobody does. What went before the watch began is found by another Apply,
+// at the next look.
+func (l *networkLoop) apply(ctx context.Context, network fakecloud.Network, now map[string]uint64) (err error) {
+	if err := l.fabric.Apply(ctx, network); err != nil {
+		return err
+	}
+	if l.removals == nil {
+		l.applied = nil
+		l.removals, err = l.fabric.Removals(ctx)
+		return err
+	}
+	l.applied = now
+	return nil
 }
 
 // present is the part of a network whose namespaces exist, and which namespace is behind each path now, by inode.

@@ -1,6 +1,7 @@
 package fabric
 
 import (
+	"context"
 	"os/exec"
 	"strings"
 	"testing"
@@ -20,6 +21,12 @@ func TestENIInAPodStaysAndComesBackAfterThePod(t *testing.T) {
 	peer := l.instance(2, "vsw-nodes-i", "10.0.1.11")
 	eni := l.secondary(1, node, "10.0.16.5")
 	l.apply()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	removals, err := l.Removals(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for round := range 2 {
 		pod := testkit.NewNetNS(t)
 		index := linkWithMAC(t, node, eni.MAC)
@@ -49,21 +56,24 @@ func TestENIInAPodStaysAndComesBackAfterThePod(t *testing.T) {
 		if err := peer.Ping(addr("10.0.1.11"), addr("10.0.16.5"), soon); err != nil {
 			t.Errorf("round %d: %v", round, err)
 		}
-		vpc, err := openNetNS(l.VPCNetNS())
-		if err != nil {
-			t.Fatal(err)
+		select {
+		case <-removals:
+			t.Fatalf("round %d: a link is said to have gone", round)
+		default:
 		}
 		_ = pod.Fd.Close() // the last that held the namespace
-		for end := time.Now().Add(soon); ; time.Sleep(10 * time.Millisecond) {
-			if _, err := vpc.LinkByName(linkName(portPrefix, eni.ENI)); err != nil {
-				break // the stand-in has ended with the namespace
+		select {
+		case _, open := <-removals:
+			if !open {
+				t.Fatal("nobody watches any more")
 			}
-			if time.Now().After(end) {
-				t.Fatal("the stand-in outlives its namespace")
-			}
+		case <-time.After(soon):
+			t.Fatal("nothing tells that the stand-in ended with its namespace")
 		}
-		vpc.Close()
 		l.apply()
+	}
+	cancel()
+	for range removals { // ends with the watch
 	}
 	if linkWithMAC(t, node, eni.MAC) == 0 {
 		t.Error("the node has not got its ENI back")

@@ -18,8 +18,6 @@
 // Everything lives in the kernel, nothing in this process: each Apply looks, compares and changes what differs. A link
 // says what it was made from in its alias, which is written last; so a link that an earlier process left half-made is
 // told from a whole one, and a whole one is never touched, even when its machine has renamed it or moved it.
-//
-// IPv6 is not carried: Port.IPv6 is ignored.
 package fabric
 
 import (
@@ -34,8 +32,8 @@ import (
 	"github.com/onectl/onectl/pkg/fakecloud"
 )
 
-// Fabric is one simulated network of this machine. It holds no descriptor and no goroutine between calls, so there is
-// nothing to close. Its methods may be called from several goroutines.
+// Fabric is one simulated network of this machine. It holds no descriptor and no goroutine between calls but those of Removals, so
+// there is nothing to close. Its methods may be called from several goroutines.
 type Fabric struct {
 	name string
 	log  *slog.Logger
