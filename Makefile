@@ -46,9 +46,10 @@ SOAK ?= 1h
 SEED ?= 0
 PREFIXES ?= false
 DUAL ?= false
+EXCLUSIVE ?= false
 
-soak: build needs ## a node's bad hour: pods come and go under faults, then the books must be equal; SOAK=10m SEED=7 PREFIXES=true DUAL=true
-	go run ./e2e/soak -for $(SOAK) -seed $(SEED) -prefixes=$(PREFIXES) -dual=$(DUAL)
+soak: build needs ## a node's bad hour: pods come and go under faults, then the books must be equal; SOAK=10m SEED=7 PREFIXES=true DUAL=true EXCLUSIVE=true
+	go run ./e2e/soak -for $(SOAK) -seed $(SEED) -prefixes=$(PREFIXES) -dual=$(DUAL) -exclusive=$(EXCLUSIVE)
 
 shortsoak: SOAK = 2m
 shortsoak: soak

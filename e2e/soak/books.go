@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -159,7 +160,12 @@ func (s *story) kernelDifferences(running map[string][]netip.Addr, enis int) (fo
 		if enis > 0 {
 			found.unless(perPriority[datapath.PriorityPods] == 1, "%d rules of priority %d, want 1", perPriority[datapath.PriorityPods], datapath.PriorityPods)
 		}
-		found.unless(perPriority[datapath.PriorityENI] == enis, "%d rules of priority %d for %d ENIs", perPriority[datapath.PriorityENI], datapath.PriorityENI, enis)
+		shared, idle := enis, 0 // ENIs with a rule, and those whose link waits on the host for a pod
+		if s.exclusive {
+			shared, idle = 0, enis-len(running)
+		}
+		found.unless(perPriority[datapath.PriorityENI] == shared, "%d rules of priority %d for %d ENIs", perPriority[datapath.PriorityENI], datapath.PriorityENI, shared)
+		found.unless(named(links, exclusiveName) == idle, "%d links of idle ENIs, want %d", named(links, exclusiveName), idle)
 		all, errAll := netlink.RouteListFiltered(netlink.FAMILY_V4, &netlink.Route{Table: unix.RT_TABLE_UNSPEC, Protocol: datapath.Protocol}, netlink.RT_FILTER_TABLE|netlink.RT_FILTER_PROTOCOL)
 		for _, r := range all {
 			found.unless(tables[r.Table], "a route of ours is left in table %d, which no rule names", r.Table)
@@ -170,6 +176,18 @@ func (s *story) kernelDifferences(running map[string][]netip.Addr, enis int) (fo
 		found = append(found, "look at the node's namespace: "+err.Error())
 	}
 	return found
+}
+
+// exclusiveName is the name of an ENI's link that waits for a pod; see datapath.ExclusiveName.
+var exclusiveName = regexp.MustCompile("^eni[0-9a-f]{12}$")
+
+func named(links []netlink.Link, name *regexp.Regexp) (count int) {
+	for _, l := range links {
+		if name.MatchString(l.Attrs().Name) {
+			count++
+		}
+	}
+	return count
 }
 
 // readLedger opens the ledger of a daemon that was killed.

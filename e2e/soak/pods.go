@@ -67,7 +67,7 @@ func (s *story) add(box *sandbox) bool {
 	began := time.Now()
 	answer, err := s.plugin(ctx, call{verb: "ADD", box: box, netns: box.path})
 	if err != nil {
-		s.tally.count("ADD refused")
+		s.tally.refused("ADD", err)
 		return false
 	}
 	if box.ips, err = s.addressesIn(answer); err != nil {
@@ -115,7 +115,7 @@ func (s *story) again(p *pod) {
 	defer cancel()
 	answer, err := s.plugin(ctx, call{verb: "ADD", box: p.box, netns: p.box.path})
 	if err != nil {
-		s.tally.count("ADD again refused")
+		s.tally.refused("ADD again", err)
 		return
 	}
 	s.tally.count("ADD again")
@@ -198,7 +198,7 @@ func (s *story) insist(box *sandbox, netns string) {
 			s.tally.violate("DEL of %s did not work within %v: %v", box.id, delTime, err)
 			return
 		}
-		s.tally.count("DEL refused")
+		s.tally.refused("DEL", err)
 		pause(ctx, 300*time.Millisecond)
 	}
 }
@@ -211,13 +211,13 @@ func (s *story) visit(box *sandbox) {
 	}
 }
 
-// reach is packets to another instance and back and, as that one has no IPv6, from the node to the pod's IPv6 address.
+// reach is packets between the pod and another instance, which has no IPv6, and from the node to the pod, as probes are.
 func (s *story) reach(box *sandbox, within time.Duration) error {
 	errs := []error{
 		rig.In(box.netns, func() error { return testkit.Ping(netip.Addr{}, s.peerIP, within) }),
 		rig.In(s.peer, func() error { return testkit.Ping(netip.Addr{}, box.ips[0], within) }),
 	}
-	for _, ip := range box.ips[1:] {
+	for _, ip := range box.ips {
 		errs = append(errs, rig.In(s.node.Host, func() error { return testkit.Ping(netip.Addr{}, ip, within) }))
 	}
 	return errors.Join(errs...)

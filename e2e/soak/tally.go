@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -31,6 +32,18 @@ func (t *tally) count(what string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.counts[what]++
+}
+
+// causeIn finds the cause code that an error of the plugin begins with.
+var causeIn = regexp.MustCompile(`\[([A-Za-z]+)\]`)
+
+// refused counts a call that was answered with err, by its cause.
+func (t *tally) refused(verb string, err error) {
+	what := verb + " refused"
+	if cause := causeIn.FindStringSubmatch(err.Error()); cause != nil {
+		what += ": " + cause[1]
+	}
+	t.count(what)
 }
 
 func (t *tally) added(took time.Duration) {

@@ -140,7 +140,7 @@ func (s *story) collect(ctx context.Context, _ *rand.Rand) error {
 		valid = append(valid, map[string]string{"containerID": id, "ifname": "eth0"})
 	}
 	if _, err := s.plugin(ctx, call{verb: "GC", more: map[string]any{"cni.dev/valid-attachments": valid}}); err != nil {
-		s.tally.count("GC refused")
+		s.tally.refused("GC", err)
 	}
 	return nil
 }
