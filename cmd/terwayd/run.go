@@ -109,12 +109,8 @@ func (o options) logger(out io.Writer) (*slog.Logger, error) {
 	return slog.New(slog.NewJSONHandler(out, &slog.HandlerOptions{Level: level})), nil
 }
 
-// keepSmall makes the collector run more often: the daemon's memory counts on every node, its processor time hardly does.
-// GOGC and GOMEMLIMIT in the environment win.
+// keepSmall bounds what the collector lets the daemon grow to: its memory counts on every node. GOMEMLIMIT in the environment wins.
 func keepSmall() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(40)
-	}
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(48 << 20)
 	}

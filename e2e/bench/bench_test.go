@@ -31,8 +31,8 @@ func TestEveryBarHasARow(t *testing.T) {
 	all := samples{}
 	for _, label := range []string{"terway", "ptp", "bridge", "floor"} {
 		for _, workers := range workerCounts {
-			all[key(label, "ADD", workers)] = sample{each: one(1), wall: 1}
-			all[key(label, "DEL", workers)] = sample{each: one(1), wall: 1}
+			all[key(label, "ADD", workers)] = sample{each: one(1), rates: []float64{1}}
+			all[key(label, "DEL", workers)] = sample{each: one(1), rates: []float64{1}}
 		}
 	}
 	for _, r := range append(all.rows(), d.rows(1)...) {

@@ -30,11 +30,12 @@ type plugin struct {
 	node   *os.File
 }
 
-// sample is what a round of one operation over all pods took.
+// sample is what rounds of one operation over all pods took.
 type sample struct {
-	each []time.Duration
-	wall time.Duration
-	busy time.Duration // of both cores, the driver included
+	each  []time.Duration
+	wall  time.Duration
+	busy  time.Duration // of both cores, the driver included
+	rates []float64     // operations a second, of each round
 }
 
 func (p plugin) label() string { return p.name }
@@ -72,6 +73,7 @@ func crew(node *os.File, pods []pod, workers int, do func(pod) (time.Duration, e
 	}
 	wait.Wait()
 	result.wall, result.busy = time.Since(start), busy()-before
+	result.rates = []float64{float64(len(pods)) / result.wall.Seconds()}
 	return result, failed
 }
 
@@ -138,7 +140,7 @@ func (p plugin) files() (stdin, stdout *os.File, err error) {
 
 // add joins samples of the same case.
 func (s sample) add(other sample) sample {
-	return sample{each: append(s.each, other.each...), wall: s.wall + other.wall, busy: s.busy + other.busy}
+	return sample{each: append(s.each, other.each...), wall: s.wall + other.wall, busy: s.busy + other.busy, rates: append(s.rates, other.rates...)}
 }
 
 // quantile is the duration below which that share of the operations stayed, in milliseconds.
@@ -147,8 +149,8 @@ func (s sample) quantile(share float64) float64 {
 	return float64(sorted[int(share*float64(len(sorted)-1))]) / 1e6
 }
 
-// rate is operations a second.
-func (s sample) rate() float64 { return float64(len(s.each)) / s.wall.Seconds() }
+// rate is operations a second in the median round: ours are so short that one hiccup of the machine would be half of one.
+func (s sample) rate() float64 { return median(s.rates) }
 
 // busy is the time that this machine's cores have worked since it started (proc(5), stat, in ticks of 10 ms).
 func busy() time.Duration {

@@ -23,7 +23,7 @@ func main() {
 	defer stop()
 	out := flag.String("out", "bin/bench.json", "file for the figures")
 	pods := flag.Int("pods", 300, "pods in a round")
-	rounds := flag.Int("rounds", 3, "rounds of each case")
+	rounds := flag.Int("rounds", 5, "rounds of each case")
 	parts := flag.String("parts", "warm,cold,preflight", "what to measure: a node with a warm pool, one with a cold pool, preflight over 1,000 nodes")
 	plot := flag.String("plot", "bin/bench.svg", "file for the plot")
 	flag.Parse()
