@@ -34,6 +34,7 @@ func TestFirstPath(t *testing.T) {
 		{"traffic survives kill -9 of the daemon", s.killDaemon},
 		{"the simulator is killed, starts again, and nothing is lost", s.restartCloud},
 		{"a second lab is killed and leaves nothing", s.secondLab},
+		{"the container runtime is heard where the operator lets it be", s.hearRuntime},
 		{"an exhausted vSwitch is said in an event and heals", s.exhaustion},
 		{"scale to zero returns addresses down to the pool's maximum", s.scaleDown},
 		{"uninstall leaves no ENI of ours", s.uninstall},

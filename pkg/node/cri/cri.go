@@ -8,10 +8,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 )
 
@@ -45,7 +47,7 @@ func New(endpoint string) *Runtime {
 func (r *Runtime) Sandboxes(ctx context.Context) (map[string]bool, error) {
 	answer, err := r.call(ctx, "ListPodSandbox")
 	if err != nil {
-		return nil, fmt.Errorf("ask the container runtime at %s for its sandboxes: %w", r.socket, err)
+		return nil, fmt.Errorf("ask the container runtime at %s for its sandboxes: %w; compare with kubelet's containerRuntimeEndpoint", r.socket, err)
 	}
 	sandboxes, err := parseList(answer)
 	if err != nil {
@@ -64,6 +66,9 @@ func (r *Runtime) call(ctx context.Context, method string) ([]byte, error) {
 	request.Header.Set("Content-Type", "application/grpc")
 	request.Header.Set("TE", "trailers")
 	response, err := r.client.Do(request)
+	if failed := (*url.Error)(nil); errors.As(err, &failed) {
+		err = failed.Err // the address in it is made up
+	}
 	if err != nil {
 		return nil, err
 	}
