@@ -146,3 +146,22 @@ func TestDualStackWithoutIPv6SaysWhatToDo(t *testing.T) {
 		t.Error("the log does not say that the node must forward IPv6")
 	}
 }
+
+// TestANodeThatHasSwitchedIPv6OffInAVSwitchThatHasIt serves pods as any other: they get no IPv6 addresses, so nothing may be asked of
+// the kernel for that family, which would refuse.
+func TestANodeThatHasSwitchedIPv6OffInAVSwitchThatHasIt(t *testing.T) {
+	for _, eniType := range []string{"", "eniOnly"} {
+		t.Run("ENI type "+eniType, func(t *testing.T) {
+			s := newStand(t, setup{podIPv6: "2001:db8:0:16::/64", eniType: eniType})
+			s.sh(s.host, "sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1")
+			s.startReady()
+			p := s.pod("sandbox-1", "web-1")
+			ip := s.add(p)
+			s.ping(p.ns, s.peerIP)
+			s.ping(s.host, ip)
+			if err := s.check(p); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}

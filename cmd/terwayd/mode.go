@@ -149,13 +149,13 @@ func (n *node) unreachable(text string, err error) {
 
 // registry is the node's side of ENIs, for the mode. What earlier daemons made and this one does not want is gone.
 func (n *node) registry(ctx context.Context, k *kernel.Kernel, steer datapath.Options, mtu int) (*daemon.ENIs, error) {
-	enis := daemon.NewExclusiveENIs(k, steer, n.logger)
+	enis := daemon.NewExclusiveENIs(k, steer, n.config.ENI.Dual(), n.logger)
 	if n.mode != daemon.Exclusive {
 		slots, err := n.openSlots(ctx, k, steer)
 		if err != nil {
 			return nil, err
 		}
-		enis = daemon.NewENIs(k, slots, steer, mtu, n.logger)
+		enis = daemon.NewENIs(k, slots, steer, mtu, n.config.ENI.Dual(), n.logger)
 	}
 	return enis, enis.Retire(ctx)
 }

@@ -69,7 +69,10 @@ func Ping(src, dst netip.Addr, within time.Duration) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("ping %s from %s: no answer within %s: %w", dst, src, within, last)
+	if src.IsValid() {
+		return fmt.Errorf("ping %s from %s: no answer within %s: %w", dst, src, within, last)
+	}
+	return fmt.Errorf("ping %s: no answer within %s: %w", dst, within, last)
 }
 
 // bindAny binds to an address that no link of the namespace needs to have.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -41,6 +42,7 @@ type ENIs struct {
 	slots  *Slots
 	steer  datapath.Options
 	mtu    int
+	dual   bool // pods get IPv6 addresses, too
 	logger *slog.Logger
 
 	exclusive bool                     // pods get them whole
@@ -51,15 +53,16 @@ type ENIs struct {
 	ready    map[string]datapath.ENI
 }
 
-// NewENIs makes an empty registry. mtu is set on ENIs, in bytes; 0 keeps theirs.
-func NewENIs(links Links, slots *Slots, steer datapath.Options, mtu int, logger *slog.Logger) *ENIs {
-	return &ENIs{links: links, slots: slots, steer: steer, mtu: mtu, logger: logger, ready: map[string]datapath.ENI{}}
+// NewENIs makes an empty registry. mtu is set on ENIs, in bytes; 0 keeps theirs. Without dual, pods get no IPv6 addresses, and nothing
+// is made for that family, which many nodes switch off though their vSwitch has it.
+func NewENIs(links Links, slots *Slots, steer datapath.Options, mtu int, dual bool, logger *slog.Logger) *ENIs {
+	return &ENIs{links: links, slots: slots, steer: steer, mtu: mtu, dual: dual, logger: logger, ready: map[string]datapath.ENI{}}
 }
 
 // ENIReady waits for the ENI's link and sets it up.
 func (e *ENIs) ENIReady(ctx context.Context, eni cloud.ENI, vswitch cloud.VSwitch) error {
 	if e.exclusive {
-		return e.exclusiveReady(ctx, eni)
+		return e.exclusiveReady(ctx, eni, vswitch)
 	}
 	found, err := e.look(ctx, eni.ID, eni.MAC, linkTime)
 	if err != nil {
@@ -69,7 +72,7 @@ func (e *ENIs) ENIReady(ctx context.Context, eni cloud.ENI, vswitch cloud.VSwitc
 	if !found.Gateway.IsValid() {
 		return fmt.Errorf("set up ENI %s: vSwitch %s has no usable IPv4 CIDR (%s)", eni.ID, vswitch.ID, vswitch.CIDR)
 	}
-	found.Gateway6 = vswitch.Gateway6()
+	found.Gateway6 = e.gateway6(vswitch)
 	e.applying.Lock()
 	defer e.applying.Unlock()
 	if err := e.apply(ctx, map[string]datapath.ENI{eni.ID: found}); err != nil {
@@ -80,6 +83,14 @@ func (e *ENIs) ENIReady(ctx context.Context, eni cloud.ENI, vswitch cloud.VSwitc
 	e.ready[eni.ID] = found
 	e.logger.Info("ENI is set up", "eni", eni.ID, "mac", eni.MAC, "link", found.Name, "table", found.Table(), "slot", found.Slot)
 	return nil
+}
+
+// gateway6 is where packets of pods' IPv6 addresses go, nowhere when they have none.
+func (e *ENIs) gateway6(vswitch cloud.VSwitch) netip.Addr {
+	if !e.dual {
+		return netip.Addr{}
+	}
+	return vswitch.Gateway6()
 }
 
 // SetUpBefore reports whether an ENI was set up for pods by this daemon or one before it, and not taken down since.
@@ -152,7 +163,7 @@ func (e *ENIs) each(enis map[string]datapath.ENI, do func(host datapath.NetNS) e
 func (e *ENIs) content(eni datapath.ENI) datapath.NetNS {
 	steer := e.steering()
 	if e.exclusive {
-		return datapath.ExclusiveHost(steer)
+		return datapath.ExclusiveHost([]datapath.ENI{eni}, steer)
 	}
 	eni.MTU = e.mtu
 	return datapath.Host([]datapath.ENI{eni}, steer)

@@ -23,7 +23,7 @@ func newENIs(t *testing.T, kernel *fakeKernel, slotsFile string) *ENIs {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return NewENIs(kernel, slots, datapath.Options{}, 1400, slog.New(slog.DiscardHandler))
+	return NewENIs(kernel, slots, datapath.Options{}, 1400, true, slog.New(slog.DiscardHandler))
 }
 
 func podVSwitch() cloud.VSwitch {
@@ -136,20 +136,36 @@ func TestENIReadySaysWhatIsMissing(t *testing.T) {
 	}
 }
 
-func TestENIOfAVSwitchWithIPv6GetsBothFamilies(t *testing.T) {
-	kernel := &fakeKernel{script: &script{}}
-	enis := newENIs(t, kernel, filepath.Join(t.TempDir(), "slots"))
+// TestENIOfAVSwitchWithIPv6 is about dual stack, where an ENI has both families though the node may have none but IPv4; and about
+// pods without IPv6, for which nothing is made of that family: the node may have switched it off, and then the ENI could not be set up.
+func TestENIOfAVSwitchWithIPv6(t *testing.T) {
+	const rule = "ip -6 rule add priority 512 from all lookup 999"
+	shared := []string{rule, "ip route replace ::/0 via 2001:db8:0:16:ffff:ffff:ffff:fffd dev eth1 table 1003 onlink", "ip -6 rule add priority 2048 from all fwmark 0x100/0x3f00 lookup 1003"}
 	vswitch := podVSwitch()
 	vswitch.IPv6CIDR = netip.MustParsePrefix("2001:db8:0:16::/64")
-	if err := enis.ENIReady(t.Context(), cloud.ENI{ID: "eni-1", MAC: "00:16:3e:00:00:01"}, vswitch); err != nil {
-		t.Fatal(err)
-	}
-	for _, want := range []string{
-		"ip route replace ::/0 via 2001:db8:0:16:ffff:ffff:ffff:fffd dev eth1 table 1003 onlink",
-		"ip -6 rule add priority 512 from all lookup 999", "ip -6 rule add priority 2048 from all fwmark 0x100/0x3f00 lookup 1003",
-	} {
-		if text := strings.Join(kernel.enis, ""); !strings.Contains(text, want) {
-			t.Errorf("want %q in\n%s", want, text)
+	for name, test := range map[string]struct {
+		exclusive bool
+		want      []string
+	}{"shared": {false, shared}, "exclusive": {true, []string{rule}}} {
+		for _, dual := range []bool{true, false} {
+			kernel := &fakeKernel{script: &script{}}
+			enis := newENIs(t, kernel, filepath.Join(t.TempDir(), "slots"))
+			if test.exclusive {
+				enis = NewExclusiveENIs(kernel, datapath.Options{}, dual, slog.New(slog.DiscardHandler))
+			}
+			enis.dual = dual
+			if err := enis.ENIReady(t.Context(), cloud.ENI{ID: "eni-1", MAC: "00:16:3e:00:00:01"}, vswitch); err != nil {
+				t.Fatal(err)
+			}
+			text := strings.Join(kernel.enis, "")
+			for _, want := range test.want {
+				if strings.Contains(text, want) != dual {
+					t.Errorf("%s, dual stack %t: %q in\n%s", name, dual, want, text)
+				}
+			}
+			if !dual && strings.Contains(text, "::") {
+				t.Errorf("%s: IPv6 for pods that have none:\n%s", name, text)
+			}
 		}
 	}
 }

@@ -28,13 +28,13 @@ import (
 // comesBack is how long an ADD waits for the link of an ENI that the pool thinks is there.
 const comesBack = 10 * time.Second
 
-// NewExclusiveENIs makes an empty registry of ENIs that pods get whole. The host holds nothing for any one of them.
-func NewExclusiveENIs(links Links, steer datapath.Options, logger *slog.Logger) *ENIs {
-	return &ENIs{links: links, steer: steer, logger: logger, exclusive: true, ready: map[string]datapath.ENI{}}
+// NewExclusiveENIs makes an empty registry of ENIs that pods get whole. The host holds the same for any one of them as for all.
+func NewExclusiveENIs(links Links, steer datapath.Options, dual bool, logger *slog.Logger) *ENIs {
+	return &ENIs{links: links, steer: steer, dual: dual, logger: logger, exclusive: true, ready: map[string]datapath.ENI{}}
 }
 
 // exclusiveReady waits for the ENI's link and gives it its name, unless a pod has it; and sets the host up for such pods.
-func (e *ENIs) exclusiveReady(ctx context.Context, eni cloud.ENI) error {
+func (e *ENIs) exclusiveReady(ctx context.Context, eni cloud.ENI, vswitch cloud.VSwitch) error {
 	name := datapath.ExclusiveName(eni.MAC)
 	inPod := e.lent != nil && e.lent(eni)
 	if !inPod {
@@ -44,7 +44,7 @@ func (e *ENIs) exclusiveReady(ctx context.Context, eni cloud.ENI) error {
 	}
 	e.applying.Lock()
 	defer e.applying.Unlock()
-	own := datapath.ENI{ID: eni.ID, MAC: eni.MAC, Name: name}
+	own := datapath.ENI{ID: eni.ID, MAC: eni.MAC, Name: name, Gateway: vswitch.Gateway(), Gateway6: e.gateway6(vswitch)}
 	if err := e.apply(ctx, map[string]datapath.ENI{eni.ID: own}); err != nil {
 		return err
 	}

@@ -73,7 +73,7 @@ func newExclusiveBench(t *testing.T, records ...ledger.Record) *bench {
 	b.pool.whole, b.kernel.inPod, b.kernel.enis = true, map[string]string{}, nil
 	b.sandbox = cni.Sandbox{NetNS: os.Stdin, Netlink: os.Stdin} // any: the fakes only look whether there are some
 	opts := b.opts
-	opts.Mode, opts.ENIs, opts.Records = Exclusive, NewExclusiveENIs(b.kernel, datapath.Options{}, slog.New(slog.DiscardHandler)), records
+	opts.Mode, opts.ENIs, opts.Records = Exclusive, NewExclusiveENIs(b.kernel, datapath.Options{}, true, slog.New(slog.DiscardHandler)), records
 	b.Daemon = New(opts)
 	return b
 }

@@ -293,7 +293,7 @@ func newBench(t *testing.T, records ...ledger.Record) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	enis := NewENIs(b.kernel, slots, datapath.Options{}, 0, slog.New(slog.DiscardHandler))
+	enis := NewENIs(b.kernel, slots, datapath.Options{}, 0, true, slog.New(slog.DiscardHandler))
 	vswitch := cloud.VSwitch{ID: "vsw-1", CIDR: netip.MustParsePrefix("10.0.16.0/24")}
 	if err := enis.ENIReady(t.Context(), cloud.ENI{ID: "eni-1", MAC: "00:16:3e:00:00:01"}, vswitch); err != nil {
 		t.Fatal(err)

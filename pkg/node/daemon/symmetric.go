@@ -30,7 +30,7 @@ func (e *ENIs) retire(ctx context.Context) error {
 	steer := e.steering()
 	keep := steer.Symmetry.Content(true)
 	if e.exclusive {
-		keep = datapath.ExclusiveHost(steer)
+		keep = datapath.ExclusiveHost(nil, steer)
 	}
 	removed, err := e.links.Retire(ctx, keep)
 	if len(removed) > 0 {

@@ -15,12 +15,12 @@ func ExclusiveName(mac string) string {
 	return "eni" + strings.ToLower(strings.ReplaceAll(mac, ":", ""))
 }
 
-// ExclusiveHost is what the host's namespace holds for pods with ENIs of their own, whatever pods and ENIs there are: the rule
-// for pods, and the translation of their addresses.
-func ExclusiveHost(opts Options) NetNS {
+// ExclusiveHost is what the host's namespace holds for ENIs that pods get whole, whatever pods there are: the rule for pods, and
+// the translation of their addresses.
+func ExclusiveHost(enis []ENI, opts Options) NetNS {
 	m := opts.masquerade()
 	n := NetNS{Rules: []Rule{{Priority: PriorityPods, Table: PodsTable}}}
-	if m.IPv6.IsValid() {
+	if anyIPv6(enis) { // though the node may have none: its link-local address will do for a probe
 		n.Rules = append(n.Rules, Rule{Priority: PriorityPods, IPv6: true, Table: PodsTable})
 	}
 	if !m.IsZero() && !opts.Untranslated {

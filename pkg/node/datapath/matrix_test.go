@@ -16,7 +16,7 @@ type mode struct {
 func modes() map[string]mode {
 	return map[string]mode{
 		"shared":    {func(e ENI, opts Options) NetNS { return Host([]ENI{e}, opts) }, SharedENI},
-		"exclusive": {func(_ ENI, opts Options) NetNS { return ExclusiveHost(opts) }, ExclusiveENI},
+		"exclusive": {func(e ENI, opts Options) NetNS { return ExclusiveHost([]ENI{e}, opts) }, ExclusiveENI},
 	}
 }
 

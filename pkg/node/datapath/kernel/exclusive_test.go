@@ -189,6 +189,10 @@ func TestExclusiveENIOfANamespaceThatVanished(t *testing.T) {
 func TestExclusiveDualStack(t *testing.T) {
 	w := exclusiveWorld(t)
 	w.dualStack()
+	w.shell("host", "ip -6 rule del priority 512") // of the ENIs that are shared
+	if err := w.k.ApplyHost(t.Context(), datapath.ExclusiveHost(w.enis[:1], w.opts)); err != nil {
+		t.Fatal(err)
+	}
 	server := w.router.EchoTCP("[" + serverIPv6.String() + "]:7").String()
 	p := w.newPod("a", "10.0.16.5", w.enis[0])
 	p.IPv6 = netip.MustParseAddr("2001:db8:16::5")
@@ -198,6 +202,7 @@ func TestExclusiveDualStack(t *testing.T) {
 		t.Errorf("outside saw %s, %v, want %s", seen, err, p.IPv6)
 	}
 	w.reaches(p.NetNS, serverIP)
+	w.reaches(w.host, p.IPv6) // the node itself has no IPv6 address
 	if differences := w.check(p); len(differences) > 0 {
 		t.Errorf("Check: %q", differences)
 	}

@@ -77,7 +77,7 @@ func TestServiceInIPv6ByTheHostOfAnExclusivePod(t *testing.T) {
 	w.dualStack()
 	w.nodeHasIPv6()
 	w.opts.Services = []netip.Prefix{netip.MustParsePrefix("fd00:96::/112")}
-	if err := w.k.ApplyHost(t.Context(), datapath.ExclusiveHost(w.opts)); err != nil {
+	if err := w.k.ApplyHost(t.Context(), datapath.ExclusiveHost(w.enis, w.opts)); err != nil {
 		t.Fatal(err)
 	}
 	w.router.EchoTCP("[" + serverIPv6.String() + "]:7")

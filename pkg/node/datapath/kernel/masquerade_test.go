@@ -24,7 +24,7 @@ func translatingWorld(t *testing.T) (w *world, a, b *pod) {
 	if err := w.k.RemoveENI(t.Context(), w.enis[1]); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.k.ApplyHost(t.Context(), datapath.ExclusiveHost(w.opts)); err != nil {
+	if err := w.k.ApplyHost(t.Context(), datapath.ExclusiveHost(w.enis, w.opts)); err != nil {
 		t.Fatal(err)
 	}
 	a, b = w.exclusivePod("a", "10.0.16.5", w.enis[0]), w.exclusivePod("b", "10.0.32.5", w.enis[1])
@@ -80,7 +80,7 @@ func TestBothEndsOfAConnectionByTheHostSeeTheNode(t *testing.T) {
 func TestMasqueradeIsWhatItPrintsAndHealed(t *testing.T) {
 	w := exclusiveWorld(t)
 	w.opts.Node = append(w.opts.Node, netip.MustParseAddr("2001:db8:1::10"))
-	want := datapath.ExclusiveHost(w.opts)
+	want := datapath.ExclusiveHost(w.enis, w.opts)
 	if err := w.k.ApplyHost(t.Context(), want); err != nil {
 		t.Fatal(err)
 	}

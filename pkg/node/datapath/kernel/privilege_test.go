@@ -138,7 +138,7 @@ func exclusiveOfTheChild(t *testing.T, k *Kernel, sb Sandbox, work childWork) {
 	if lost, err := k.Heal(t.Context(), symmetric); err != nil || len(lost) == 0 {
 		t.Fatalf("Heal: %v, %v", lost, err)
 	}
-	translated := datapath.ExclusiveHost(datapath.Options{Node: []netip.Addr{nodeIP}})
+	translated := datapath.ExclusiveHost(nil, datapath.Options{Node: []netip.Addr{nodeIP}})
 	if lost, err := k.Heal(t.Context(), translated); err != nil || len(lost) != 1 {
 		t.Fatalf("Heal: %v, %v", lost, err)
 	}
