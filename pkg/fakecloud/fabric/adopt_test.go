@@ -148,8 +148,13 @@ func TestVanishedNamespaceIsLeftOutUntilItComesBack(t *testing.T) {
 	l := newLab(t)
 	a := l.instance(1, "vsw-nodes-i", "10.0.1.5")
 	b := l.instance(2, "vsw-nodes-i", "10.0.1.6")
+	path := t.TempDir() + "/netns" // unlike the number of a descriptor it is never something else's
+	if err := os.Symlink(b.Path, path); err != nil {
+		t.Fatal(err)
+	}
+	l.network.Ports[1].NetNS = path
 	l.apply()
-	if err := b.Fd.Close(); err != nil {
+	if err := errors.Join(os.Remove(path), b.Fd.Close()); err != nil {
 		t.Fatal(err)
 	}
 	waitForLinks(t, l.VPCNetNS(), 4) // lo, void, dc and a's
