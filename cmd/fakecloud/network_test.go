@@ -15,15 +15,25 @@ import (
 
 	"github.com/vishvananda/netlink"
 
+	"github.com/onectl/onectl/pkg/cloud"
 	"github.com/onectl/onectl/pkg/fakecloud"
 	"github.com/onectl/onectl/pkg/testkit"
 )
 
-func TestNetworkOutlivesAKilledSimulator(t *testing.T) {
+// site is a simulator with a network: a node with an ENI beside its own, and a machine of the data centre.
+type site struct {
+	*simulator
+	made          fakecloud.BootstrapResult
+	node, machine *testkit.NetNS
+	instance      cloud.Instance
+	eni           cloud.ENI
+	links         map[string]int // of the node when all was whole
+}
+
+func newSite(t *testing.T, name string) *site {
+	t.Helper()
 	testkit.RequireRoot(t)
-	node, machine := testkit.NewNetNS(t), testkit.NewNetNS(t)
-	name := "fcmain"
-	s := newSimulator(t, "--fabric", "--name", name)
+	s := &site{simulator: newSimulator(t, "--fabric", "--name", name), node: testkit.NewNetNS(t), machine: testkit.NewNetNS(t)}
 	t.Cleanup(func() {
 		s.kill()
 		root := newRoot(io.Discard)
@@ -32,47 +42,53 @@ func TestNetworkOutlivesAKilledSimulator(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	made := s.bootstrap()
-	instance, _, err := s.control().AddInstance(t.Context(), fakecloud.InstanceSpec{Name: "node-1", Type: "ecs.g7.xlarge", VSwitchID: "vsw-1", NetNS: node.Path})
-	if err != nil {
+	s.made = s.bootstrap()
+	var err error
+	if s.instance, _, err = s.control().AddInstance(t.Context(), fakecloud.InstanceSpec{Name: "node-1", Type: "ecs.g7.xlarge", VSwitchID: "vsw-1", NetNS: s.node.Path}); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.control().AddLANNode(t.Context(), fakecloud.LANNode{Name: "dc-1", NetNS: machine.Path}); err != nil {
+	if err := s.control().AddLANNode(t.Context(), fakecloud.LANNode{Name: "dc-1", NetNS: s.machine.Path}); err != nil {
 		t.Fatal(err)
 	}
-	eni := s.attach(made, instance.ID)
-
-	var links map[string]int
-	whole := func() error {
+	s.eni = s.attach(s.made, s.instance.ID)
+	s.until("both links", func() error {
+		s.links = linksOf(s.node)
+		if s.links[s.eni.MAC] == 0 || len(s.links) != 2 {
+			return errors.New("the node has other links than two")
+		}
 		// The router's end gets its alias last; without, a new simulator takes it for half-made.
 		out, err := exec.Command("ip", "-n", name+"-vpc", "link").CombinedOutput()
-		if err != nil || !strings.Contains(string(out), "alias "+eni.ID) {
+		if err != nil || !strings.Contains(string(out), "alias "+s.eni.ID) {
 			return fmt.Errorf("the ENI's link is not whole yet: %w: %s", err, out)
 		}
 		return nil
-	}
-	s.until("both links", func() error {
-		links = linksOf(node)
-		if links[eni.MAC] == 0 || len(links) != 2 {
-			return errors.New("the node has other links than two")
-		}
-		return whole()
 	})
+	return s
+}
+
+// TestENIIsBackOnItsNodeWhenItsPodEnds though nothing changes in the cloud: a real card would be at once.
+func TestENIIsBackOnItsNodeWhenItsPodEnds(t *testing.T) {
+	s := newSite(t, "fcback")
 	pod := testkit.NewNetNS(t)
-	link, err := node.Netlink().LinkByIndex(links[eni.MAC])
+	link, err := s.node.Netlink().LinkByIndex(s.links[s.eni.MAC])
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := node.Netlink().LinkSetNsFd(link, int(pod.Fd.Fd())); err != nil {
+	if err := s.node.Netlink().LinkSetNsFd(link, int(pod.Fd.Fd())); err != nil {
 		t.Fatal(err)
 	}
 	_ = pod.Fd.Close() // the pod ends, and the ENI's link with it
 	s.until("the ENI to be back on its node", func() error {
-		if links = linksOf(node); links[eni.MAC] == 0 {
+		if linksOf(s.node)[s.eni.MAC] == 0 {
 			return errors.New("the node has no link with its MAC")
 		}
-		return whole()
+		return nil
 	})
+}
+
+func TestNetworkOutlivesAKilledSimulator(t *testing.T) {
+	s := newSite(t, "fcmain")
+	node, machine, instance, eni := s.node, s.machine, s.instance, s.eni
 	s.until("the metadata service", func() error { return fetch(node, "http://100.100.100.200/latest/meta-data/instance-id", instance.ID) })
 	s.until("the cloud API inside the VPC", func() error { return fetch(node, "http://100.100.0.80/", "MissingAction") })
 	if err := machine.Ping(netip.Addr{}, instance.PrimaryIP, 10*time.Second); err != nil {
@@ -85,10 +101,10 @@ func TestNetworkOutlivesAKilledSimulator(t *testing.T) {
 	}
 	s.start()
 	s.until("the metadata service again", func() error { return fetch(node, "http://100.100.100.200/latest/meta-data/instance-id", instance.ID) })
-	if now := linksOf(node); now[eni.MAC] != links[eni.MAC] {
-		t.Errorf("the ENI's link was made anew: index %d, was %d", now[eni.MAC], links[eni.MAC])
+	if now := linksOf(node); now[eni.MAC] != s.links[eni.MAC] {
+		t.Errorf("the ENI's link was made anew: index %d, was %d", now[eni.MAC], s.links[eni.MAC])
 	}
-	api := s.api(made.AccountKey)
+	api := s.api(s.made.AccountKey)
 	if err := api.DetachENI(t.Context(), eni.ID, instance.ID); err != nil {
 		t.Fatal(err)
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/netip"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -77,12 +76,12 @@ func (s *story) compare(ctx context.Context) []string {
 		return []string{err.Error()}
 	}
 	var found differences
-	assigned, assigned6, enis := map[netip.Addr]string{}, map[netip.Addr]string{}, 0
+	assigned, assigned6, enis := map[netip.Addr]string{}, map[netip.Addr]string{}, []cloud.ENI{}
 	for _, e := range sum.ENIs {
 		if e.Tags["creator"] != "terway" {
 			continue
 		}
-		enis++
+		enis = append(enis, e.ENI)
 		found.unless(e.Status == cloud.ENIInUse && e.Instance == s.node.Instance.ID, "the simulator has ENI %s, %s on %q", e.ID, e.Status, e.Instance)
 		for _, ip := range e.IPv4 {
 			assigned[ip] = e.ID
@@ -103,7 +102,7 @@ func (s *story) compare(ctx context.Context) []string {
 		found.unless(!s.dual || assigned6[ips[len(ips)-1]] == eni, "%s runs with %s, which are not on one ENI in the simulator", id, ips)
 	}
 	for name, want := range map[string]int{
-		"terway_resource_pool_total_count": len(assigned), "terway_eni_count": enis, "terway_resource_pool_used_count": len(running),
+		"terway_resource_pool_total_count": len(assigned), "terway_eni_count": len(enis), "terway_resource_pool_used_count": len(running),
 		"terway_resource_pool_coming_count": 0, "terway_resource_pool_waiting_count": 0, "terway_resource_pool_vanished_count": 0,
 	} {
 		found.unless(int(figures[name]) == want, "the daemon says %s is %v, it must be %d", name, figures[name], want)
@@ -131,7 +130,7 @@ func (d *differences) unless(holds bool, format string, args ...any) {
 }
 
 // kernelDifferences is what the node's namespace has and should not, or lacks.
-func (s *story) kernelDifferences(running map[string][]netip.Addr, enis int) (found differences) {
+func (s *story) kernelDifferences(running map[string][]netip.Addr, enis []cloud.ENI) (found differences) {
 	err := rig.In(s.node.Host, func() error {
 		links, err := netlink.LinkList()
 		if err != nil {
@@ -157,15 +156,21 @@ func (s *story) kernelDifferences(running map[string][]netip.Addr, enis int) (fo
 			perPriority[r.Priority]++
 			tables[r.Table] = true
 		}
-		if enis > 0 {
+		if len(enis) > 0 {
 			found.unless(perPriority[datapath.PriorityPods] == 1, "%d rules of priority %d, want 1", perPriority[datapath.PriorityPods], datapath.PriorityPods)
 		}
-		shared, idle := enis, 0 // ENIs with a rule, and those whose link waits on the host for a pod
+		shared, idle := len(enis), 0 // ENIs with a rule, and those whose link waits on the host for a pod
 		if s.exclusive {
-			shared, idle = 0, enis-len(running)
+			shared, idle = 0, len(enis)-len(running)
 		}
 		found.unless(perPriority[datapath.PriorityENI] == shared, "%d rules of priority %d for %d ENIs", perPriority[datapath.PriorityENI], datapath.PriorityENI, shared)
-		found.unless(named(links, exclusiveName) == idle, "%d links of idle ENIs, want %d", named(links, exclusiveName), idle)
+		waiting := 0
+		for _, l := range links {
+			if slices.ContainsFunc(enis, func(e cloud.ENI) bool { return l.Attrs().Name == datapath.ExclusiveName(e.MAC) }) {
+				waiting++
+			}
+		}
+		found.unless(waiting == idle, "%d links of whole ENIs without a pod, want %d", waiting, idle)
 		all, errAll := netlink.RouteListFiltered(netlink.FAMILY_V4, &netlink.Route{Table: unix.RT_TABLE_UNSPEC, Protocol: datapath.Protocol}, netlink.RT_FILTER_TABLE|netlink.RT_FILTER_PROTOCOL)
 		for _, r := range all {
 			found.unless(tables[r.Table], "a route of ours is left in table %d, which no rule names", r.Table)
@@ -176,18 +181,6 @@ func (s *story) kernelDifferences(running map[string][]netip.Addr, enis int) (fo
 		found = append(found, "look at the node's namespace: "+err.Error())
 	}
 	return found
-}
-
-// exclusiveName is the name of an ENI's link that waits for a pod; see datapath.ExclusiveName.
-var exclusiveName = regexp.MustCompile("^eni[0-9a-f]{12}$")
-
-func named(links []netlink.Link, name *regexp.Regexp) (count int) {
-	for _, l := range links {
-		if name.MatchString(l.Attrs().Name) {
-			count++
-		}
-	}
-	return count
 }
 
 // readLedger opens the ledger of a daemon that was killed.

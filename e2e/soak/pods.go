@@ -45,16 +45,18 @@ func (s *story) come(p *pod, random *rand.Rand) {
 func (s *story) start(ctx context.Context, p *pod) {
 	for began := time.Now(); p.box == nil; {
 		box, err := s.newSandbox(p.name)
-		if err == nil && s.add(box) {
+		if err != nil {
+			s.tally.violate("make a sandbox: %v", err)
+			return
+		}
+		if s.add(box) {
 			p.box = box
 			return
 		}
-		if err == nil {
-			s.drop(box)
-		}
+		s.drop(box)
 		pause(ctx, 300*time.Millisecond)
 		if time.Since(began) > startTime || ctx.Err() != nil {
-			s.tally.violate("%s does not run after %v without faults: %v", p.name, startTime, err)
+			s.tally.violate("%s does not run after %v without faults; the end of the daemon's log says why", p.name, time.Since(began).Round(time.Second))
 			return
 		}
 	}

@@ -150,10 +150,9 @@ func TestENIOfAVSwitchWithIPv6(t *testing.T) {
 		for _, dual := range []bool{true, false} {
 			kernel := &fakeKernel{script: &script{}}
 			enis := newENIs(t, kernel, filepath.Join(t.TempDir(), "slots"))
-			if test.exclusive {
+			if enis.dual = dual; test.exclusive {
 				enis = NewExclusiveENIs(kernel, datapath.Options{}, dual, slog.New(slog.DiscardHandler))
 			}
-			enis.dual = dual
 			if err := enis.ENIReady(t.Context(), cloud.ENI{ID: "eni-1", MAC: "00:16:3e:00:00:01"}, vswitch); err != nil {
 				t.Fatal(err)
 			}

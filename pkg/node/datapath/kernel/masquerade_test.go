@@ -19,7 +19,7 @@ import (
 func translatingWorld(t *testing.T) (w *world, a, b *pod) {
 	w = exclusiveWorld(t)
 	if err := w.k.MasqueradeError(); err != nil {
-		t.Skip(err)
+		t.Skipf("needs a kernel that translates addresses by interface group: %v", err)
 	}
 	if err := w.k.RemoveENI(t.Context(), w.enis[1]); err != nil {
 		t.Fatal(err)
