@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/onectl/onectl/pkg/cloud"
 	"github.com/onectl/onectl/pkg/cloud/openapi"
@@ -77,7 +76,7 @@ func (s *story) denied(t *testing.T) {
 	must(t, err)
 	s.takeRight(t)
 	s.apply(t, deployment("denied", 1))
-	eventually(t, 2*time.Minute, func() string {
+	eventually(t, func() string {
 		events := s.kubectl(t, "get", "events", "--field-selector=reason=AllocIPFailed", "-o", "jsonpath={.items[*].message}")
 		if !strings.Contains(events, deniedAction) {
 			return fmt.Sprintf("no event names %s; events: %s", deniedAction, events)
@@ -90,6 +89,6 @@ func (s *story) denied(t *testing.T) {
 	if healed.Document != granted.Document {
 		t.Errorf("after granting again the policy is %s, want %s", healed.Document, granted.Document)
 	}
-	s.kubectl(t, "rollout", "status", "deploy/denied", "--timeout=180s")
+	s.kubectl(t, "rollout", "status", "deploy/denied", withPatience)
 	s.kubectl(t, "delete", "deploy/denied", "--wait")
 }

@@ -1,16 +1,64 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
+	"maps"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/onectl/onectl/e2e/lab/command"
 )
+
+// killDaemon kills the daemons: traffic goes on, and no pod notices.
+func (s *story) killDaemon(t *testing.T) {
+	before, restartsBefore, daemonsBefore := s.podIPs(t, "hello"), s.restarts(t, "hello"), s.restarts(t, "terway-eniip")
+	client := s.pods(t, "hello")[0]
+	home := s.kubectl(t, "get", "pod", client, "-o", "jsonpath={.spec.nodeName}")
+	var target string
+	for ip, node := range before {
+		if node != home {
+			target = ip
+		}
+	}
+	watched := make(chan error, 1)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	go func() {
+		out, err := s.lab.Kubectl(ctx, nil, "exec", client, "--", "/probe", "watch", "-for", "15s", "http://"+target+":8080")
+		if err != nil {
+			err = fmt.Errorf("%w: %s", err, out)
+		}
+		watched <- err
+	}()
+	for _, node := range s.cloudNodes(t) {
+		if _, err := s.lab.Output(t.Context(), node, "pkill", "-9", "-x", "terwayd"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, func() string {
+		after := s.restarts(t, "terway-eniip")
+		for pod, n := range daemonsBefore {
+			if after[pod] == n {
+				return fmt.Sprintf("daemons' restarts were %v, are %v", daemonsBefore, after)
+			}
+		}
+		return ""
+	})
+	s.kubectl(t, "-n", "kube-system", "wait", "--for=condition=Ready", "pods", "-l", "app=terway-eniip", withPatience)
+	if err := <-watched; err != nil {
+		t.Errorf("traffic was interrupted: %v", err)
+	}
+	if after := s.podIPs(t, "hello"); !maps.Equal(before, after) {
+		t.Errorf("addresses changed: before %v, after %v", before, after)
+	}
+	if after := s.restarts(t, "hello"); !maps.Equal(restartsBefore, after) {
+		t.Errorf("pods were restarted, so their probes failed: before %v, after %v", restartsBefore, after)
+	}
+}
 
 // restartCloud kills the simulator: pods talk on, the lab says what is dead, and after a start nothing is lost.
 func (s *story) restartCloud(t *testing.T) {
@@ -46,7 +94,7 @@ func (s *story) secondLab(t *testing.T) {
 		if err := up.Start(); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, time.Minute, func() string {
+		eventually(t, func() string {
 			out, err := command.Command{Args: []string{"docker", "ps", "--quiet", "--filter", "name=" + name}, Env: []string{"DOCKER_HOST=" + s.engine(t)}}.Output(t.Context())
 			if strings.TrimSpace(out) == "" {
 				return fmt.Sprintf("lab %s has no container yet (%v)", name, err)

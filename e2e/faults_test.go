@@ -67,7 +67,7 @@ func bgpFaults() []fault {
 			name: "somebody applied Calico's manifest again", nodes: true, red: []string{"separation-cni", "node-cni-conf"}, fix: "onectl isolate apply",
 			cause: func(s *story, t *testing.T) {
 				s.patch(t, "ds/calico-node", `[{"op":"remove","path":"/spec/template/spec/affinity"}]`)
-				s.kubectl(t, "-n", "kube-system", "rollout", "status", "ds/calico-node", "--timeout=120s")
+				s.kubectl(t, "-n", "kube-system", "rollout", "status", "ds/calico-node", withPatience)
 			},
 			mend: func(s *story, t *testing.T) {
 				s.typeFix(t, "onectl isolate apply")
@@ -154,7 +154,7 @@ func overlayFaults() []fault {
 			cause: (*story).unpullable,
 			mend: func(s *story, t *testing.T) {
 				s.kubectl(t, "-n", "kube-flannel", "rollout", "undo", "ds/kube-flannel-ds")
-				s.kubectl(t, "-n", "kube-flannel", "rollout", "status", "ds/kube-flannel-ds", "--timeout=120s")
+				s.kubectl(t, "-n", "kube-flannel", "rollout", "status", "ds/kube-flannel-ds", withPatience)
 			},
 		},
 		{
@@ -165,7 +165,7 @@ func overlayFaults() []fault {
 			},
 			mend: func(s *story, t *testing.T) {
 				s.kubectl(t, "-n", "kube-flannel", "patch", "ds/kube-flannel-ds", "--type=merge", "-p", `{"spec":{"template":{"spec":{"nodeSelector":null}}}}`)
-				s.kubectl(t, "-n", "kube-flannel", "rollout", "status", "ds/kube-flannel-ds", "--timeout=120s")
+				s.kubectl(t, "-n", "kube-flannel", "rollout", "status", "ds/kube-flannel-ds", withPatience)
 			},
 		},
 		{
@@ -232,7 +232,7 @@ func (s *story) speakEverywhere(t *testing.T) {
 
 func (s *story) calicoPool(t *testing.T, cidr string) {
 	s.kubectl(t, "-n", "kube-system", "set", "env", "ds/calico-node", "CALICO_IPV4POOL_CIDR="+cidr)
-	s.kubectl(t, "-n", "kube-system", "rollout", "status", "ds/calico-node", "--timeout=120s")
+	s.kubectl(t, "-n", "kube-system", "rollout", "status", "ds/calico-node", withPatience)
 }
 
 // unpullable has Flannel's image in a registry that a cloud node reaches and that is not there: the data centre's router.

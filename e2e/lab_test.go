@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -108,10 +107,17 @@ func (s *story) apply(t *testing.T, manifest string) {
 	}
 }
 
-// eventually polls until the condition gives "" and fails with its last answer after the limit.
-func eventually(t *testing.T, limit time.Duration, condition func() string) {
+// patience is how long anything may take that comes about by itself, on however busy a machine: BGP's hold time, a fault's
+// showing and a DaemonSet's rollout are in it.
+const patience = 3 * time.Minute
+
+// withPatience has kubectl wait as long.
+var withPatience = "--timeout=" + patience.String()
+
+// eventually polls until the condition gives "" and fails with its last answer when patience ends.
+func eventually(t *testing.T, condition func() string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
@@ -122,7 +128,7 @@ func eventually(t *testing.T, limit time.Duration, condition func() string) {
 		}
 		select {
 		case <-ctx.Done():
-			t.Fatalf("after %s: %s", limit, problem)
+			t.Fatalf("after %s: %s", patience, problem)
 		case <-tick.C:
 		}
 	}
@@ -174,27 +180,4 @@ func nothingLeft(t *testing.T, name string) {
 			t.Errorf("mount left: %s", line)
 		}
 	}
-}
-
-// deployment is n probe pods with this name on cloud nodes.
-func deployment(name string, n int) string {
-	return fmt.Sprintf(`
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: %[1]s}
-spec:
-  replicas: %[2]d
-  selector: {matchLabels: {app: %[1]s}}
-  template:
-    metadata: {labels: {app: %[1]s}}
-    spec:
-      nodeSelector: {alibabacloud.com/external: "true"}
-      terminationGracePeriodSeconds: 1
-      containers:
-      - name: probe
-        image: docker.io/onectl/probe:lab
-        imagePullPolicy: Never
-        readinessProbe: {httpGet: {port: 8080}, periodSeconds: 1}
-        livenessProbe: {httpGet: {port: 8080}, periodSeconds: 2, failureThreshold: 1}
-`, name, n)
 }

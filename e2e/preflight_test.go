@@ -53,7 +53,7 @@ func (s *story) waitProblems(t *testing.T, want ...string) map[string]preflight.
 	return found
 }
 
-// settle waits until preflight finds exactly these problems; wrong says what it finds instead after two minutes.
+// settle waits until preflight finds exactly these problems; wrong says what it finds instead when patience ends.
 func (s *story) settle(t *testing.T, onNodes bool, want ...string) (found map[string]preflight.Result, wrong string) {
 	t.Helper()
 	want = slices.Sorted(slices.Values(want))
@@ -67,10 +67,6 @@ func (s *story) settle(t *testing.T, onNodes bool, want ...string) (found map[st
 		}
 	}
 }
-
-// patience is how long a cluster gets to show a fault, or to recover from it: BGP's hold time and a DaemonSet's rollout are
-// in it.
-const patience = 2 * time.Minute
 
 func told(found map[string]preflight.Result) string {
 	if len(found) == 0 {

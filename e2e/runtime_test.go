@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/onectl/onectl/e2e/lab/command"
 	"github.com/onectl/onectl/pkg/node/cri"
@@ -54,7 +53,7 @@ func operatorsPatch(t *testing.T) string {
 func (s *story) patchDaemon(t *testing.T, patch string) {
 	t.Helper()
 	s.kubectl(t, "-n", "kube-system", "patch", "daemonset", "terway-eniip", "--type", "json", "--patch", patch)
-	s.kubectl(t, "-n", "kube-system", "rollout", "status", "ds/terway-eniip", "--timeout=120s")
+	s.kubectl(t, "-n", "kube-system", "rollout", "status", "ds/terway-eniip", withPatience)
 }
 
 func (s *story) daemons(t *testing.T) []string {
@@ -78,7 +77,7 @@ func (s *story) sandboxesOf(t *testing.T, node string) {
 		t.Fatal(err)
 	}
 	runtime := cri.New("/proc/" + strings.TrimSpace(pid) + "/root" + runtimeSocket)
-	eventually(t, time.Minute, func() string {
+	eventually(t, func() string {
 		sandboxes, err := runtime.Sandboxes(t.Context())
 		if err != nil {
 			return err.Error()

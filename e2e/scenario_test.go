@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/onectl/onectl/e2e/lab"
 	"github.com/onectl/onectl/pkg/cloud"
@@ -85,14 +84,14 @@ func (s *story) join(t *testing.T) {
 	if _, err := s.lab.AddCloudNode(t.Context(), lab.NodeSpec{}); err != nil {
 		t.Fatal(err)
 	}
-	s.kubectl(t, "wait", "--for=condition=Ready", "nodes", "--all", "--timeout=120s")
+	s.kubectl(t, "wait", "--for=condition=Ready", "nodes", "--all", withPatience)
 	s.waitProblems(t)
 }
 
 // matrix runs the connectivity test until it finds every path good: the data centre's nodes come to know of a node that is a
 // moment old one after the other.
 func (s *story) matrix(t *testing.T) {
-	eventually(t, patience, func() string {
+	eventually(t, func() string {
 		if out, stderr, code := s.onectl(t, "connectivity", "test"); code != 0 || !strings.Contains(out, "paths work.") {
 			return fmt.Sprintf("the matrix says (exit code %d) %s%s", code, out, stderr)
 		}
@@ -122,7 +121,7 @@ spec:
 
 // overlay: all pods are of one range, on whichever side, and what they say crosses the border inside VXLAN.
 func (s *story) overlay(t *testing.T) {
-	s.kubectl(t, "-n", "kube-flannel", "rollout", "status", "ds/kube-flannel-ds", "--timeout=120s")
+	s.kubectl(t, "-n", "kube-flannel", "rollout", "status", "ds/kube-flannel-ds", withPatience)
 	s.threePods(t, false)
 	pods := s.meshed(t, "plane", "worker", "cloud")
 	for name, ip := range pods {
@@ -130,9 +129,9 @@ func (s *story) overlay(t *testing.T) {
 			t.Errorf("pod %s has %s, which is not of the overlay", name, ip)
 		}
 	}
-	s.kubectl(t, "exec", "cloud", "--", "/probe", "get", "http://plane-service.default.svc.cluster.local:8383")
+	s.reaches(t, "cloud", served("plane-service.default.svc.cluster.local"))
 	s.apply(t, hostPod(s.lab.Name+"-control-plane"))
-	s.kubectl(t, "wait", "--for=condition=Ready", "pod/host", "--timeout=60s")
+	s.kubectl(t, "wait", "--for=condition=Ready", "pod/host", withPatience)
 	s.kubectl(t, "exec", "cloud", "--", "/probe", "get", "http://"+s.kubectl(t, "get", "pod", "host", "-o", "jsonpath={.status.podIP}")+":8181")
 	sent, err := s.lab.Output(t.Context(), s.cloudNodes(t)[0], "cat", "/sys/class/net/flannel.1/statistics/tx_packets")
 	if n, _ := strconv.Atoi(strings.TrimSpace(sent)); err != nil || n == 0 {
@@ -151,20 +150,20 @@ func (s *story) bgp(t *testing.T) {
 
 	s.kubectl(t, "-n", "kube-system", "patch", "ds/calico-node", "-p",
 		fmt.Sprintf(`{"spec":{"template":{"spec":{"nodeSelector":{"kubernetes.io/hostname":"%s-control-plane"}}}}}`, s.lab.Name))
-	eventually(t, time.Minute, func() string { return s.routed(t, worker, false) })
-	s.cannotGet(t, "worker", pods["cloud"])
+	eventually(t, func() string { return s.routed(t, worker, false) })
+	s.losesSight(t, "worker", pods["cloud"])
 	s.kubectl(t, "-n", "kube-system", "patch", "ds/calico-node", "--type=json", "-p", `[{"op":"remove","path":"/spec/template/spec/nodeSelector/kubernetes.io~1hostname"}]`)
-	eventually(t, time.Minute, func() string { return s.routed(t, worker, true) })
-	s.reaches(t, "worker", pods["cloud"])
+	eventually(t, func() string { return s.routed(t, worker, true) })
+	s.reaches(t, "worker", served(pods["cloud"]))
 
 	if err := s.lab.StopSpeaker(t.Context(), lab.SpeakerRouter); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, time.Minute, func() string { return s.routed(t, worker, false) })
+	eventually(t, func() string { return s.routed(t, worker, false) })
 	if got := s.peer(t); got.BGPStatus == cloud.BGPEstablished {
 		t.Errorf("the VBR's peer is %+v although nobody is there", got)
 	}
-	s.cannotGet(t, "plane", pods["cloud"])
+	s.losesSight(t, "plane", pods["cloud"])
 	status, err := s.lab.Status(t.Context())
 	if err != nil || status.Up || !strings.Contains(status.Problem, lab.SpeakerRouter) || !strings.Contains(status.Problem, "the end of") {
 		t.Errorf("a lab without its speaker: %+v, %v", status, err)
@@ -172,8 +171,8 @@ func (s *story) bgp(t *testing.T) {
 	if err := s.lab.StartSpeaker(t.Context(), lab.SpeakerRouter); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, time.Minute, func() string { return s.routed(t, worker, true) })
-	s.reaches(t, "plane", pods["cloud"])
+	eventually(t, func() string { return s.routed(t, worker, true) })
+	s.reaches(t, "plane", served(pods["cloud"]))
 }
 
 // host: what has its node's network reaches the cloud's pods, and what has not gets no network at all.
@@ -183,9 +182,9 @@ func (s *story) host(t *testing.T) {
 	if node := s.kubectl(t, "get", "pod", "plane", "-o", "jsonpath={.status.hostIP}"); pods["plane"] != node {
 		t.Errorf("the data centre's pod has %s, its node %s", pods["plane"], node)
 	}
-	s.kubectl(t, "exec", "cloud", "--", "/probe", "get", "http://plane-service.default.svc.cluster.local:8383")
+	s.reaches(t, "cloud", served("plane-service.default.svc.cluster.local"))
 	s.apply(t, probePod("podnetwork", s.lab.Name+"-worker", false))
-	eventually(t, time.Minute, func() string {
+	eventually(t, func() string {
 		events := s.kubectl(t, "get", "events", "--field-selector=involvedObject.name=podnetwork,reason=FailedCreatePodSandBox", "-o", "name")
 		if events == "" {
 			return "a pod that wants a network of its own gets one"
@@ -202,7 +201,7 @@ func (s *story) threePods(t *testing.T, hostNetwork bool) {
 		s.apply(t, probePod(name, node, hostNetwork && name != "cloud"))
 	}
 	for name := range nodes {
-		s.kubectl(t, "wait", "--for=condition=Ready", "pod/"+name, "--timeout=120s")
+		s.kubectl(t, "wait", "--for=condition=Ready", "pod/"+name, withPatience)
 	}
 	s.kubectl(t, "expose", "pod/plane", "--name=plane-service", "--port=8383")
 }
@@ -215,7 +214,7 @@ func (s *story) meshed(t *testing.T, names ...string) map[string]string {
 		ips[name] = s.kubectl(t, "get", "pod", name, "-o", "jsonpath={.status.podIP}")
 	}
 	for _, from := range names { // routes to a node that is a moment old may still be on their way
-		s.reaches(t, from, ips["cloud"])
+		s.reaches(t, from, served(ips["cloud"]))
 	}
 	for _, from := range names {
 		for _, to := range names {
@@ -230,32 +229,6 @@ func (s *story) meshed(t *testing.T, names ...string) map[string]string {
 func (s *story) ownNetwork(t *testing.T, pod string) bool {
 	t.Helper()
 	return s.kubectl(t, "get", "pod", pod, "-o", "jsonpath={.spec.hostNetwork}") != "true"
-}
-
-// get asks a pod's server from another pod and returns the address that it saw.
-func (s *story) get(t *testing.T, pod, ip string) string {
-	t.Helper()
-	fields := strings.Fields(s.kubectl(t, "exec", pod, "--", "/probe", "get", "http://"+ip+":8383"))
-	return fields[len(fields)-1]
-}
-
-// reaches waits until a pod gets an answer from another's server: a route is told to one side a moment before the other.
-func (s *story) reaches(t *testing.T, pod, ip string) {
-	t.Helper()
-	eventually(t, 30*time.Second, func() string {
-		out, err := s.lab.Kubectl(t.Context(), nil, "exec", pod, "--", "/probe", "get", "http://"+ip+":8383")
-		if err != nil {
-			return fmt.Sprintf("%s does not reach %s: %s%v", pod, ip, out, err)
-		}
-		return ""
-	})
-}
-
-func (s *story) cannotGet(t *testing.T, pod, ip string) {
-	t.Helper()
-	if out, err := s.lab.Kubectl(t.Context(), nil, "exec", pod, "--", "/probe", "get", "http://"+ip+":8383"); err == nil {
-		t.Errorf("%s reaches %s: %s", pod, ip, out)
-	}
 }
 
 // peer is the data centre's BGP peer as the cloud's API shows it.
@@ -291,26 +264,4 @@ func (s *story) routed(t *testing.T, prefix netip.Prefix, want bool) string {
 		return ""
 	}
 	return fmt.Sprintf("the VPC routes %v to the data centre; is %s there shall be %v", network.Routes, prefix, want)
-}
-
-// probePod serves on port 8383, which nothing on a node's own network has.
-func probePod(name, node string, hostNetwork bool) string {
-	return fmt.Sprintf(`
-apiVersion: v1
-kind: Pod
-metadata: {name: %[1]s, labels: {app: %[1]s}}
-spec:
-  nodeName: %[2]s
-  hostNetwork: %[3]v
-  dnsPolicy: ClusterFirstWithHostNet
-  tolerations: [{operator: Exists}]
-  terminationGracePeriodSeconds: 1
-  containers:
-  - name: probe
-    image: docker.io/onectl/probe:lab
-    imagePullPolicy: Never
-    args: [serve, -listen, ":8383"]
-    ports: [{containerPort: 8383}]
-    readinessProbe: {httpGet: {port: 8383}, periodSeconds: 1}
-`, name, node, hostNetwork)
 }

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -9,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/onectl/onectl/e2e/lab"
 	"github.com/onectl/onectl/pkg/cloud"
@@ -102,13 +100,13 @@ func (s *story) grow(t *testing.T) {
 			t.Errorf("providerID is %q, want %q", got, want)
 		}
 	}
-	s.kubectl(t, "wait", "--for=condition=Ready", "nodes", "--all", "--timeout=120s")
-	s.kubectl(t, "-n", "kube-system", "rollout", "status", "ds/terway-eniip", "--timeout=120s")
+	s.kubectl(t, "wait", "--for=condition=Ready", "nodes", "--all", withPatience)
+	s.kubectl(t, "-n", "kube-system", "rollout", "status", "ds/terway-eniip", withPatience)
 }
 
 func (s *story) deploy(t *testing.T) {
 	s.apply(t, deployment("hello", 10))
-	s.kubectl(t, "rollout", "status", "deploy/hello", "--timeout=180s")
+	s.kubectl(t, "rollout", "status", "deploy/hello", withPatience)
 	nodes := map[string]int{}
 	for ip, node := range s.podIPs(t, "hello") {
 		nodes[node]++
@@ -121,30 +119,11 @@ func (s *story) deploy(t *testing.T) {
 	}
 	s.apply(t, datacentrePod)
 	s.kubectl(t, "expose", "deployment", "hello", "--port=80", "--target-port=8080")
-	s.kubectl(t, "wait", "--for=condition=Ready", "pod/datacentre", "--timeout=60s")
+	s.kubectl(t, "wait", "--for=condition=Ready", "pod/datacentre", withPatience)
 	// What an operator types, in an image without a shell.
 	if said := s.kubectl(t, "-n", "kube-system", "exec", "ds/terway-eniip", "-c", "terway", "--", "terwayd", "pods"); !strings.Contains(said, "hello-") {
 		t.Errorf("terwayd pods does not show the node's pods:\n%s", said)
 	}
-}
-
-// podIPs maps the addresses of an app's running pods to their nodes.
-func (s *story) podIPs(t *testing.T, app string) map[string]string {
-	t.Helper()
-	out := s.kubectl(t, "get", "pods", "-l", "app="+app, "--field-selector=status.phase=Running",
-		"-o", `jsonpath={range .items[*]}{.status.podIP} {.spec.nodeName}{"\n"}{end}`)
-	ips := map[string]string{}
-	for line := range strings.Lines(out) {
-		if ip, node, ok := strings.Cut(strings.TrimSpace(line), " "); ok {
-			ips[ip] = node
-		}
-	}
-	return ips
-}
-
-func (s *story) pods(t *testing.T, app string) []string {
-	t.Helper()
-	return strings.Fields(s.kubectl(t, "get", "pods", "-l", "app="+app, "-o", "jsonpath={.items[*].metadata.name}"))
 }
 
 func (s *story) allPairs(t *testing.T) {
@@ -199,57 +178,12 @@ func (s *story) acrossTheBorder(t *testing.T) {
 		t.Errorf("the data-centre pod sees %q, want the client at %s", out, own)
 	}
 	plane := s.kubectl(t, "get", "node", s.lab.Name+"-control-plane", "-o", `jsonpath={.status.addresses[?(@.type=="InternalIP")].address}`)
-	s.kubectl(t, "exec", pod, "--", "/probe", "get", "http://hello.default.svc.cluster.local")
+	s.reaches(t, pod, "http://hello.default.svc.cluster.local")
 	s.apply(t, hostPod(s.lab.Name+"-control-plane"))
-	s.kubectl(t, "wait", "--for=condition=Ready", "pod/host", "--timeout=60s")
+	s.kubectl(t, "wait", "--for=condition=Ready", "pod/host", withPatience)
 	s.kubectl(t, "exec", pod, "--", "/probe", "get", "http://"+plane+":8181")
 	near := slices.Collect(maps.Keys(s.podIPs(t, "hello")))[0]
 	s.kubectl(t, "exec", "datacentre", "--", "/probe", "get", "http://"+near+":8080")
-}
-
-func (s *story) killDaemon(t *testing.T) {
-	before := s.podIPs(t, "hello")
-	client := s.pods(t, "hello")[0]
-	home := s.kubectl(t, "get", "pod", client, "-o", "jsonpath={.spec.nodeName}")
-	var target string
-	for ip, node := range before {
-		if node != home {
-			target = ip
-		}
-	}
-	watched := make(chan error, 1)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	go func() {
-		out, err := s.lab.Kubectl(ctx, nil, "exec", client, "--", "/probe", "watch", "-for", "15s", "http://"+target+":8080")
-		if err != nil {
-			err = fmt.Errorf("%w: %s", err, out)
-		}
-		watched <- err
-	}()
-	for _, node := range s.cloudNodes(t) {
-		if _, err := s.lab.Output(t.Context(), node, "pkill", "-9", "-x", "terwayd"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	eventually(t, time.Minute, func() string {
-		restarts := strings.Fields(s.kubectl(t, "-n", "kube-system", "get", "pods", "-l", "app=terway-eniip", "-o", "jsonpath={.items[*].status.containerStatuses[0].restartCount}"))
-		ready := strings.Fields(s.kubectl(t, "-n", "kube-system", "get", "pods", "-l", "app=terway-eniip", "-o", "jsonpath={.items[*].status.containerStatuses[0].ready}"))
-		if !slices.Equal(restarts, []string{"1", "1"}) || !slices.Equal(ready, []string{"true", "true"}) {
-			return fmt.Sprintf("daemons' restarts are %v, ready %v", restarts, ready)
-		}
-		return ""
-	})
-	if err := <-watched; err != nil {
-		t.Errorf("traffic was interrupted: %v", err)
-	}
-	if after := s.podIPs(t, "hello"); !maps.Equal(before, after) {
-		t.Errorf("addresses changed: before %v, after %v", before, after)
-	}
-	restarts := s.kubectl(t, "get", "pods", "-l", "app=hello", "-o", "jsonpath={.items[*].status.containerStatuses[0].restartCount}")
-	if strings.Trim(restarts, "0 ") != "" {
-		t.Errorf("pods were restarted (%s): their probes failed", restarts)
-	}
 }
 
 func (s *story) cloudNodes(t *testing.T) []string {
@@ -286,7 +220,7 @@ func (s *story) enis(t *testing.T) []cloud.ENI {
 func (s *story) scaleDown(t *testing.T) {
 	s.kubectl(t, "scale", "deploy/hello", "--replicas=0")
 	const most = 5 // max_pool_size of document 1's sample
-	eventually(t, 2*time.Minute, func() string {
+	eventually(t, func() string {
 		idle := map[string]int{}
 		for _, eni := range s.enis(t) {
 			idle[eni.Instance] += len(eni.IPv4)
@@ -302,7 +236,7 @@ func (s *story) scaleDown(t *testing.T) {
 
 func (s *story) uninstall(t *testing.T) {
 	s.kubectl(t, "delete", "deploy/hello", "svc/hello", "pod/host", "--wait")
-	s.kubectl(t, "wait", "--for=delete", "pod", "-l", "app=hello", "--timeout=60s")
+	s.kubectl(t, "wait", "--for=delete", "pod", "-l", "app=hello", withPatience)
 	out := s.mustOnectl(t, "addon", "uninstall", "terway-eniip")
 	if !strings.HasSuffix(out, " uninstalled.\n") {
 		t.Errorf("uninstall printed %q", out)
@@ -326,7 +260,7 @@ func (s *story) uninstall(t *testing.T) {
 func (s *story) exhaustion(t *testing.T) {
 	release := s.fill(t, lab.PodsI)
 	s.kubectl(t, "scale", "deploy/hello", "--replicas=30")
-	eventually(t, 2*time.Minute, func() string {
+	eventually(t, func() string {
 		events := s.kubectl(t, "get", "events", "--field-selector=reason=AllocIPFailed", "-o", "jsonpath={.items[*].message}")
 		if !strings.Contains(events, lab.PodsI) {
 			return "no event names the exhausted vSwitch; events: " + events
@@ -334,45 +268,11 @@ func (s *story) exhaustion(t *testing.T) {
 		return ""
 	})
 	release()
-	eventually(t, 3*time.Minute, func() string {
+	eventually(t, func() string {
 		ready := s.kubectl(t, "get", "deploy/hello", "-o", "jsonpath={.status.readyReplicas}")
 		if n, _ := strconv.Atoi(ready); n != 30 {
 			return ready + " of 30 pods are ready"
 		}
 		return ""
 	})
-}
-
-const datacentrePod = `
-apiVersion: v1
-kind: Pod
-metadata: {name: datacentre}
-spec:
-  nodeSelector: {node-role.kubernetes.io/control-plane: ""}
-  tolerations: [{operator: Exists}]
-  terminationGracePeriodSeconds: 1
-  containers:
-  - name: probe
-    image: docker.io/onectl/probe:lab
-    imagePullPolicy: Never
-    readinessProbe: {httpGet: {port: 8080}, periodSeconds: 1}
-`
-
-// hostPod serves on the network of a data-centre node itself.
-func hostPod(node string) string {
-	return fmt.Sprintf(`
-apiVersion: v1
-kind: Pod
-metadata: {name: host}
-spec:
-  hostNetwork: true
-  nodeName: %s
-  terminationGracePeriodSeconds: 1
-  containers:
-  - name: probe
-    image: docker.io/onectl/probe:lab
-    imagePullPolicy: Never
-    args: [serve, -listen, ":8181"]
-    readinessProbe: {httpGet: {port: 8181}, periodSeconds: 1}
-`, node)
 }
