@@ -39,7 +39,7 @@ type pod struct {
 }
 
 func newStory(ctx context.Context, o options) (*story, error) {
-	s := &story{options: o, held: map[netip.Addr]string{}, tally: tally{progress: os.Stderr, counts: map[string]int{}, began: time.Now()}}
+	s := &story{options: o, held: map[netip.Addr]string{}, tally: tally{progress: os.Stderr, counts: map[string]int{}, last: map[string]string{}, began: time.Now()}}
 	for i := range o.pods {
 		s.pods = append(s.pods, &pod{name: fmt.Sprintf("pod-%02d", i)})
 	}

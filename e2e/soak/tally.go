@@ -24,6 +24,7 @@ type tally struct {
 	began  time.Time
 	lived  time.Duration
 	counts map[string]int
+	last   map[string]string // what was said the last time a call was refused so
 	adds   []time.Duration // of the ADDs that worked
 	wrong  []string        // what must never happen
 }
@@ -44,6 +45,9 @@ func (t *tally) refused(verb string, err error) {
 		what += ": " + cause[1]
 	}
 	t.count(what)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.last[what] = strings.TrimSpace(err.Error())
 }
 
 func (t *tally) added(took time.Duration) {
@@ -90,7 +94,7 @@ func (t *tally) print(w io.Writer) {
 	defer t.mu.Unlock()
 	table := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 	for _, what := range slices.Sorted(maps.Keys(t.counts)) {
-		fmt.Fprintf(table, "%6d\t%s\n", t.counts[what], what)
+		fmt.Fprintf(table, "%6d\t%s\t%s\n", t.counts[what], what, t.last[what])
 	}
 	_ = table.Flush()
 	slices.Sort(t.adds)
