@@ -51,7 +51,6 @@ const (
 	ServicesUnreachable       Code = "ServicesUnreachable"
 	ForeignCNIConfiguration   Code = "ForeignCNIConfiguration"
 	ENIModeKept               Code = "ENIModeKept"
-	IngressLimitIgnored       Code = "IngressLimitIgnored"
 )
 
 const (
@@ -147,6 +146,4 @@ var table = []Cause{
 		"keep the data centre's CNI off this node and remove its files: onectl isolate apply"},
 	{ENIModeKept, Warning, "the Node's label asks for ENIs of another kind than its pods have, or for none that there is; the node keeps to theirs",
 		"drain the node and delete its terway-eniip pod, or put the label k8s.aliyun.com/exclusive-mode-eni-type back"},
-	{IngressLimitIgnored, Info, "a pod with an ENI of its own asks for a limit of what it receives, which is not kept",
-		"take the annotation kubernetes.io/ingress-bandwidth away, or have the pod run on a node with shared ENIs"},
 }

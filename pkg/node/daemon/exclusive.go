@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/onectl/onectl/pkg/cloud"
-	"github.com/onectl/onectl/pkg/node/cause"
 	"github.com/onectl/onectl/pkg/node/cni"
 	"github.com/onectl/onectl/pkg/node/datapath"
 	"github.com/onectl/onectl/pkg/node/ledger"
@@ -103,10 +102,6 @@ func gatewayOf(r ledger.Record, family netip.Addr) netip.Addr {
 func (d *Daemon) fetch(ctx context.Context, r ledger.Record) error {
 	if !r.Exclusive {
 		return nil
-	}
-	if r.Ingress > 0 {
-		d.opts.Events.Pod(r.PodNamespace, r.PodName, r.PodUID, string(cause.IngressLimitIgnored),
-			cause.Mark(cause.IngressLimitIgnored, "this pod has an ENI of its own, and what comes in by it is not limited; the limit of what it sends holds"))
 	}
 	return d.opts.ENIs.reclaim(ctx, r.ENI, r.ENIMAC, comesBack)
 }

@@ -233,18 +233,6 @@ func TestALostLedgerCostsNoPodItsOwnENI(t *testing.T) {
 	}
 }
 
-func TestALimitThatCannotBeKeptIsTold(t *testing.T) {
-	b := newExclusiveBench(t)
-	r := request(cni.Add, "c1")
-	r.Config = json.RawMessage(`{"cniVersion":"1.1.0","name":"terway","runtimeConfig":{"bandwidth":{"ingressRate":8000000,"ingressBurst":1}}}`)
-	if reply := b.ask(t, r); reply.Error != nil {
-		t.Fatal(reply.Error)
-	}
-	if got := strings.Join(b.script.taken(), "\n"); !strings.Contains(got, "default/web-0 uid-0 IngressLimitIgnored") {
-		t.Errorf("no event in\n%s", got)
-	}
-}
-
 func TestANodeWithPodsKeepsItsMode(t *testing.T) {
 	tests := []struct {
 		wanted, kept Mode

@@ -60,7 +60,7 @@ func diffFields(want, got Link) []Difference {
 			switch what {
 			case "ingress mark":
 				kind = "mark"
-			case "limit in bytes a second":
+			case "limit in bytes a second", "limit of what comes in, in bytes a second":
 				kind = "qdisc"
 			}
 			found = append(found, Difference{kind, fmt.Sprintf("link %s: %s is %v, not %v", want.Name, what, is, wanted)})
@@ -75,6 +75,7 @@ func diffFields(want, got Link) []Difference {
 	differs(want.RPFilter != 0 && want.RPFilter != got.RPFilter, "rp_filter", got.RPFilter, want.RPFilter)
 	differs(want.NoLinkLocal && !got.NoLinkLocal, "addrgenmode", "on", "none")
 	differs(want.Limit != 0 && want.Limit != got.Limit, "limit in bytes a second", got.Limit, want.Limit)
+	differs(want.IngressLimit != 0 && want.IngressLimit != got.IngressLimit, "limit of what comes in, in bytes a second", got.IngressLimit, want.IngressLimit)
 	differs(!want.IngressMark.IsZero() && want.IngressMark != got.IngressMark, "ingress mark", got.IngressMark, want.IngressMark)
 	return found
 }

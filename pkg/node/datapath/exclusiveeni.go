@@ -34,7 +34,8 @@ func ExclusiveHost(enis []ENI, opts Options) NetNS {
 // node's own packets (probes), for Services, which the host's kube-proxy translates, and for HostStack.
 //
 // The host holds nothing for the ENI: there is no table, no mark and no rule but the one for all pods; see ExclusiveHost. The
-// pod's address is at both of its links, so that it is the source whichever way a packet goes.
+// pod's address is at both of its links, so that it is the source whichever way a packet goes. A limit holds at each of the two by
+// itself.
 func ExclusiveENI(pod Pod, opts Options) (hostNS, podNS NetNS) {
 	ifName, hostIf := pod.IfName, pod.HostIf
 	if ifName == "" {
@@ -47,11 +48,11 @@ func ExclusiveENI(pod Pod, opts Options) (hostNS, podNS NetNS) {
 	noLinkLocal := !pod.IPv6.IsValid()
 	hostNS.Links = []Link{{
 		Name: hostIf, MAC: hostMAC, Peer: HostPeer, PeerMAC: peerMAC, MTU: pod.MTU, Alias: Alias(pod.ContainerID, ifName),
-		Group: GroupExclusive, Forward: true, RPFilter: 2, NoLinkLocal: noLinkLocal,
+		Group: GroupExclusive, Forward: true, RPFilter: 2, NoLinkLocal: noLinkLocal, Limit: pod.Ingress,
 	}}
 	podNS.Links = []Link{
-		{Name: ifName, From: pod.ENI.Dev(), MAC: pod.ENI.MAC, MTU: pod.MTU, NoLinkLocal: noLinkLocal, RPFilter: 2, Limit: pod.Egress},
-		{Name: HostPeer, MAC: peerMAC, MTU: pod.MTU, NoLinkLocal: noLinkLocal, RPFilter: 2},
+		{Name: ifName, From: pod.ENI.Dev(), MAC: pod.ENI.MAC, MTU: pod.MTU, NoLinkLocal: noLinkLocal, RPFilter: 2, Limit: pod.Egress, IngressLimit: pod.Ingress},
+		{Name: HostPeer, MAC: peerMAC, MTU: pod.MTU, NoLinkLocal: noLinkLocal, RPFilter: 2, Limit: pod.Egress},
 	}
 	for _, at := range []struct{ ip, gateway, hop netip.Addr }{{pod.IPv4, pod.ENI.Gateway, Gateway}, {pod.IPv6, pod.ENI.Gateway6, Gateway6}} {
 		if !at.ip.IsValid() {

@@ -23,21 +23,22 @@ type NetNS struct {
 // Link is one network interface. One with a Peer is a veth that ADD makes and DEL removes; one without is there already
 // (an ENI, or the pod's end, which its peer brings along) and is only set up.
 type Link struct {
-	Name        string // what Dev of addresses, routes and neighbours refers to
-	Index       int    // of a link that is there already and is known by its index; 0: known by its name
-	Peer        string // name of the other end, a link of the pod's NetNS; "" for a link that ADD does not make
-	PeerMAC     string // of the other end, with Peer
-	From        string // name on the host of a link that ADD moves into the pod and DEL moves back; "" for all others
-	MAC         string // of a link that ADD makes; of any other what CHECK expects, "" for whatever it is
-	MTU         int    // bytes, 0 keeps the kernel's
-	Down        bool   // only ever seen, never wanted
-	Alias       string // whose it is, "terway:CONTAINERID/IFNAME"; "" for none
-	Group       uint32 // interface group, 0 is the kernel's default group
-	Forward     bool   // forwarding of IPv4 packets that come in here
-	RPFilter    int    // reverse path filter, 2 is loose (RFC 3704); 0 keeps the kernel's
-	NoLinkLocal bool   // the kernel makes no IPv6 link-local address: no duplicate detection, no multicast joins
-	IngressMark Mark   // set on every packet that comes in here; zero for none
-	Limit       uint64 // bytes a second that may go out here, 0 for no limit; see Burst
+	Name         string // what Dev of addresses, routes and neighbours refers to
+	Index        int    // of a link that is there already and is known by its index; 0: known by its name
+	Peer         string // name of the other end, a link of the pod's NetNS; "" for a link that ADD does not make
+	PeerMAC      string // of the other end, with Peer
+	From         string // name on the host of a link that ADD moves into the pod and DEL moves back; "" for all others
+	MAC          string // of a link that ADD makes; of any other what CHECK expects, "" for whatever it is
+	MTU          int    // bytes, 0 keeps the kernel's
+	Down         bool   // only ever seen, never wanted
+	Alias        string // whose it is, "terway:CONTAINERID/IFNAME"; "" for none
+	Group        uint32 // interface group, 0 is the kernel's default group
+	Forward      bool   // forwarding of IPv4 packets that come in here
+	RPFilter     int    // reverse path filter, 2 is loose (RFC 3704); 0 keeps the kernel's
+	NoLinkLocal  bool   // the kernel makes no IPv6 link-local address: no duplicate detection, no multicast joins
+	IngressMark  Mark   // set on every packet that comes in here; zero for none
+	Limit        uint64 // bytes a second that may go out here, 0 for no limit; see Burst
+	IngressLimit uint64 // bytes a second that may come in here, 0 for no limit; only of a link with From; see Ingress
 }
 
 // Burst is how many bytes may go out at once of a link with a Limit: 10 milliseconds' worth, so that a timer that is late loses
@@ -46,6 +47,17 @@ func (l Link) Burst() uint32 { return uint32(min(max(l.Limit/100, 2*uint64(max(l
 
 // Queue is how many bytes may wait at a link with a Limit: 25 milliseconds' worth besides the burst, upstream's figure.
 func (l Link) Queue() uint32 { return uint32(min(l.Limit/40+uint64(l.Burst()), 1<<31)) }
+
+// Ingress is the link that packets wait at which come in at l, which has an IngressLimit: an intermediate functional block, in the
+// namespace of l. The kernel has no queue for what comes in, so that goes out there first. It is ours alone and ends with its
+// namespace.
+func (l Link) Ingress() Link {
+	name := "ifb-" + l.Name
+	return Link{Name: name[:min(len(name), maxLinkName)], MTU: l.MTU, NoLinkLocal: true, Limit: l.IngressLimit}
+}
+
+// maxLinkName is IFNAMSIZ without the zero at the end.
+const maxLinkName = 15
 
 // Addr is an address of a link.
 type Addr struct {

@@ -52,6 +52,13 @@ func (l Link) String() string {
 	if !l.IngressMark.IsZero() {
 		lines = append(lines, fmt.Sprintf("tc qdisc add dev %s clsact # with an ingress filter that sets mark %s", l.Name, l.IngressMark))
 	}
+	if l.IngressLimit != 0 {
+		queue := l.Ingress()
+		lines = append(lines,
+			fmt.Sprintf("ip link add %s type ifb", queue.Name), queue.String(),
+			fmt.Sprintf("tc qdisc add dev %s clsact", l.Name),
+			fmt.Sprintf("tc filter add dev %s ingress pref %d u32 match u32 0 0 action mirred egress redirect dev %s", l.Name, RedirectPriority, queue.Name))
+	}
 	return strings.Join(lines, "\n")
 }
 

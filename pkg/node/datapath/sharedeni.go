@@ -23,6 +23,9 @@ const (
 	Group          = 0x7465
 	GroupExclusive = 0x7478
 
+	// RedirectPriority is the place, among a link's ingress filters, of the one that leads to Link.Ingress.
+	RedirectPriority = 200
+
 	// DefaultMarkMask is where the ENI's slot is kept in a packet's mark: 63 ENIs, clear of kube-proxy's 0x4000 and
 	// 0x8000, Calico's default 0xffff0000, and the 0x10 and 0x80 that symmetric routing of Terway and AWS use.
 	DefaultMarkMask = 0x3f00

@@ -154,14 +154,18 @@ func (k *Kernel) furnish(ctx context.Context, s *socket, a addition, made *link)
 		return err
 	}
 	messages = nil
+	inPod := useSocket(a.Netlink, &k.requests, s.buf)
 	for _, l := range a.pod.Links {
+		if err := limitIngress(ctx, inPod, l, index[l.Name]); err != nil {
+			return fmt.Errorf("in the pod: %w", err)
+		}
 		messages = append(append(messages, setLink(l, index[l.Name])...), limitRequests(l, index[l.Name])...)
 	}
 	messages = append(messages, content(a.pod, index)...)
 	if slices.ContainsFunc(a.pod.Addrs, func(ip datapath.Addr) bool { return ip.Prefix.Addr().Is6() }) {
 		messages = append(messages, getLink(a.veth.Peer, made.peer))
 	}
-	if err := useSocket(a.Netlink, &k.requests, s.buf).do(ctx, messages); err != nil {
+	if err := inPod.do(ctx, messages); err != nil {
 		return fmt.Errorf("in the pod: %w", err)
 	}
 	return s.do(ctx, []message{getLink(a.veth.Name, made.index)})

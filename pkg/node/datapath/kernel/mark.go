@@ -46,23 +46,28 @@ func (k *Kernel) attachRequests(name string, index int, mark datapath.Mark) ([]m
 	if err != nil {
 		return nil, err
 	}
-	kind := nl.NewRtAttr(nl.TCA_KIND, nl.ZeroTerminated("clsact"))
-	qdisc := request(unix.RTM_NEWQDISC, add, "add clsact qdisc to "+name, &nl.TcMsg{Ifindex: int32(index), Handle: clsactHandle, Parent: clsact}, kind)
-	qdisc.fine = append(qdisc.fine, unix.EEXIST)
 	options := nl.NewRtAttr(nl.TCA_OPTIONS, nil)
 	options.AddRtAttr(nl.TCA_BPF_FD, nl.Uint32Attr(uint32(prog.FD)))
 	options.AddRtAttr(nl.TCA_BPF_NAME, nl.ZeroTerminated("terway_mark:"+mark.String()))
 	options.AddRtAttr(nl.TCA_BPF_FLAGS, nl.Uint32Attr(directAction))
-	header := filterHeader(index)
+	header := filterHeader(index, markPriority)
 	header.Handle = markHandle
 	filter := request(unix.RTM_NEWTFILTER, replace, fmt.Sprintf("set mark %s at %s", mark, name), header, nl.NewRtAttr(nl.TCA_KIND, nl.ZeroTerminated(markKind)), options)
-	return []message{qdisc, filter}, nil
+	return []message{clsactRequest(name, index), filter}, nil
 }
 
-// filterHeader is the place of the mark filter, for all protocols.
-func filterHeader(index int) *nl.TcMsg {
+// clsactRequest gives a link a place for filters, unless it has one.
+func clsactRequest(name string, index int) message {
+	header := &nl.TcMsg{Ifindex: int32(index), Handle: clsactHandle, Parent: clsact}
+	m := request(unix.RTM_NEWQDISC, add, "add clsact qdisc to "+name, header, nl.NewRtAttr(nl.TCA_KIND, nl.ZeroTerminated("clsact")))
+	m.fine = append(m.fine, unix.EEXIST)
+	return m
+}
+
+// filterHeader is a filter's place at a link's ingress, for all protocols.
+func filterHeader(index int, priority uint32) *nl.TcMsg {
 	all := binary.NativeEndian.Uint16([]byte{unix.ETH_P_ALL >> 8, unix.ETH_P_ALL & 0xff}) // in network order
-	return &nl.TcMsg{Ifindex: int32(index), Parent: clsactIngress, Info: markPriority<<16 | uint32(all)}
+	return &nl.TcMsg{Ifindex: int32(index), Parent: clsactIngress, Info: priority<<16 | uint32(all)}
 }
 
 // marked reports whether the program for mark is attached to the link's ingress. The kernel tells a filter's program by its
@@ -75,7 +80,7 @@ func (k *Kernel) marked(ctx context.Context, s *socket, index int, mark datapath
 	if err != nil {
 		return false, err
 	}
-	m := request(unix.RTM_GETTFILTER, 0, fmt.Sprintf("list filters of link %d", index), filterHeader(index))
+	m := request(unix.RTM_GETTFILTER, 0, fmt.Sprintf("list filters of link %d", index), filterHeader(index, markPriority))
 	m.fine = append(m.fine, unix.EINVAL) // no clsact qdisc at all
 	replies, err := s.dump(ctx, m)
 	for _, b := range replies {

@@ -75,7 +75,7 @@ func (k *Kernel) nameInPod(ctx context.Context, a addition, l datapath.Link) (th
 
 // MoveBack moves the links that Add moved into a pod to the host again, down and under their old names. DEL calls it
 // before Remove while the namespace is there. It knows them by their MAC, since a link is in the pod before it gets its name there,
-// and a pod may rename it. It works through the pod's socket; links that are not there any more are
+// and a pod may rename it. The link that one with a limit of what comes in needed besides goes. It works through the pod's socket; links that are not there any more are
 // no error. A namespace that is gone has let go of its links by itself; see Reclaim.
 func (k *Kernel) MoveBack(ctx context.Context, sb Sandbox, pod datapath.NetNS) error {
 	moved := pick(pod.Links, func(l datapath.Link) bool { return l.From != "" })
@@ -92,10 +92,14 @@ func (k *Kernel) MoveBack(ctx context.Context, sb Sandbox, pod datapath.NetNS) e
 	errs := []error{err}
 	for _, there := range links {
 		for _, l := range moved {
-			if !strings.EqualFold(there.MAC, l.MAC) {
-				continue
+			var err error
+			switch {
+			case strings.EqualFold(there.MAC, l.MAC):
+				err = s.do(ctx, []message{moveLink(there.Name, there.index, int(home.Fd()), l.From)})
+			case there.Name == l.Ingress().Name:
+				err = s.do(ctx, []message{deleteLink(there.Name, there.index)})
 			}
-			if err := s.do(ctx, []message{moveLink(there.Name, there.index, int(home.Fd()), l.From)}); err != nil {
+			if err != nil {
 				errs = append(errs, fmt.Errorf("move back from the pod: %w", err))
 			}
 		}

@@ -130,6 +130,11 @@ func (k *Kernel) observe(ctx context.Context, s *socket, want datapath.NetNS) (g
 				return got, err
 			}
 		}
+		if w.IngressLimit != 0 {
+			if l.IngressLimit, err = ingressLimitOf(ctx, s, w, l.index); err != nil {
+				return got, err
+			}
+		}
 		got.Links = append(got.Links, l.Link)
 	}
 	if len(want.Addrs) > 0 {
