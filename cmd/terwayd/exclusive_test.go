@@ -12,6 +12,7 @@ import (
 	"github.com/containernetworking/cni/pkg/types"
 
 	"github.com/onectl/onectl/pkg/fakecloud"
+	"github.com/onectl/onectl/pkg/node/daemon/inspect"
 	"github.com/onectl/onectl/pkg/node/datapath"
 	"github.com/onectl/onectl/pkg/testkit"
 )
@@ -140,6 +141,25 @@ func TestPodsWithENIsOfTheirOwn(t *testing.T) {
 	s.ping(dc, ipA)
 	s.must(s.del(next))
 	s.must(s.del(b))
+}
+
+// TestOperatorsSeeENIsOfPodsOwn asks what operators ask, of a pod that is well and of one that is not.
+func TestOperatorsSeeENIsOfPodsOwn(t *testing.T) {
+	s := exclusiveStand(t, nil)
+	s.startReady()
+	p := s.pod("sandbox-1", "web-0")
+	ip := s.add(p).String()
+	s.says(0, words("status"), "1 used", "problems  none")
+	s.says(0, words("pods"), "default", "web-0", ip, " ok")
+	s.says(0, words("enis"), "InUse", "eni00163e")
+	s.says(0, words("pool"), "1 used")
+	whole := s.says(0, words("explain default/web-0"), "everything that terwayd looks after is as it must be", "is in the pod", "eth0 is up with its addresses")
+	if strings.Contains(whole, inspect.Unknown) {
+		t.Errorf("something was not looked at:\n%s", whole)
+	}
+	s.says(0, words("gc --dry-run"), "nothing to take away")
+	s.sh(p.ns, "ip link set eth0 down")
+	s.says(1, words("explain default/web-0"), "link eth0: state is down, not up", "kubectl -n default delete pod web-0")
 }
 
 // TestAnENIWhosePodVanishedIsUsedAgain ends namespaces without a DEL that could reach them. The stand-in for a network card ends

@@ -37,6 +37,41 @@ func TestBandwidthOfThePod(t *testing.T) {
 	}
 }
 
+// TestBandwidthOfAPodWithAnENIOfItsOwn is at both of its links.
+func TestBandwidthOfAPodWithAnENIOfItsOwn(t *testing.T) {
+	s := exclusiveStand(t, map[string]any{"capabilities": map[string]bool{"bandwidth": true}})
+	s.startReady()
+	p := s.pod("sandbox-1", "web-0")
+	p.gives = map[string]any{"bandwidth": map[string]int{"ingressRate": 8e6, "egressRate": 16e6}}
+	ip := s.add(p)
+	for link, rate := range map[string]string{"eth0": "16Mbit", "veth1": "16Mbit", "ifb-eth0": "8Mbit"} {
+		if got := s.sh(p.ns, "tc qdisc show dev "+link); !strings.Contains(got, "rate "+rate) {
+			t.Errorf("%s in the pod: %s", link, got)
+		}
+	}
+	if got := s.sh(s.host, "tc qdisc show dev "+datapath.HostIfName("default", "web-0", "eth0")); !strings.Contains(got, "rate 8Mbit") {
+		t.Errorf("to the pod: %s", got)
+	}
+	s.ping(s.peer, ip)
+	s.ping(s.host, ip)
+	s.kill()
+	s.startReady()
+	if err := s.check(p); err != nil {
+		t.Errorf("CHECK: %v", err)
+	}
+	s.says(0, words("explain default/web-0"), "everything that terwayd looks after is as it must be")
+	s.must(s.del(p))
+	if left := s.sh(p.ns, "ip -o link"); strings.Count(left, "\n") != 1 {
+		t.Errorf("left in the pod:\n%s", left)
+	}
+	p.gives = nil // the next pod there has no limit, and the ENI none of the last one's
+	s.add(p)
+	if got := s.sh(p.ns, "tc qdisc show dev eth0"); strings.Contains(got, "tbf") || strings.Contains(got, "clsact") {
+		t.Errorf("the ENI keeps a limit: %s", got)
+	}
+	s.ping(s.peer, ip)
+}
+
 // TestHostStackCIDRsTakeTheNodesRoutes has a DNS cache at the node's 169.254.20.10, and a network behind the node of which
 // the VPC knows nothing.
 func TestHostStackCIDRsTakeTheNodesRoutes(t *testing.T) {

@@ -187,15 +187,17 @@ func joined[T fmt.Stringer](items []T) string {
 	return strings.Join(texts, "; ")
 }
 
-// podLink compares the pod's end of the veth. Its routes and neighbours, and a limit, cannot be seen from the host: CHECK sees
+// podLink compares the pod's links and addresses. Its routes, neighbours and limits cannot be seen from the host: CHECK sees
 // them, which the container runtime sends with the pod's namespace.
 func (d *Daemon) podLink(ctx context.Context, r ledger.Record, pod datapath.NetNS) inspect.Link {
-	got, err := d.opts.Viewer.PodEnd(ctx, r.HostIf)
+	want := datapath.NetNS{Links: slices.Clone(pod.Links), Addrs: pod.Addrs}
+	for i := range want.Links {
+		want.Links[i].Limit, want.Links[i].IngressLimit = 0, 0
+	}
+	got, err := d.opts.Viewer.PodEnd(ctx, r.HostIf, want.Links)
 	if err != nil {
 		return inspect.Link{Name: "pod", State: inspect.Differs, Text: err.Error()}
 	}
-	want := datapath.NetNS{Links: slices.Clone(pod.Links), Addrs: pod.Addrs}
-	want.Links[0].Limit = 0
 	if differences := datapath.Diff(want, got); len(differences) > 0 {
 		return inspect.Link{Name: "pod", State: inspect.Differs, Text: strings.Join(differences, "; ")}
 	}

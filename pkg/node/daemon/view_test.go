@@ -54,7 +54,9 @@ func (v *fakeViewer) Look(_ context.Context, want datapath.NetNS) (datapath.NetN
 	return want, v.err
 }
 
-func (v *fakeViewer) PodEnd(context.Context, string) (datapath.NetNS, error) { return v.pod, v.err }
+func (v *fakeViewer) PodEnd(context.Context, string, []datapath.Link) (datapath.NetNS, error) {
+	return v.pod, v.err
+}
 
 func (v *fakeViewer) Listing(context.Context) ([]string, error) {
 	return []string{"rule 512 from all lookup 999 protocol 116"}, v.err

@@ -78,6 +78,10 @@ func TestExclusiveENIIsThePodsAndComesBack(t *testing.T) {
 		if differences := w.check(p); len(differences) > 0 {
 			t.Errorf("Check: %q", differences)
 		}
+		seen, err := w.k.PodEnd(t.Context(), p.host.Links[0].Name, p.own.Links)
+		if differences := datapath.Diff(datapath.NetNS{Links: p.own.Links, Addrs: p.own.Addrs}, seen); err != nil || len(differences) > 0 {
+			t.Errorf("seen from the host: %q, %v", differences, err)
+		}
 		for range 2 { // DEL may repeat
 			if err := w.k.MoveBack(t.Context(), p.sandbox, p.own); err != nil {
 				t.Fatal(err)

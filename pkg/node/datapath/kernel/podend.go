@@ -15,10 +15,10 @@ import (
 // ErrNoPodEnd is a host veth that is not there, or whose other end is in no other namespace.
 var ErrNoPodEnd = errors.New("there is no such veth with its other end in a pod")
 
-// PodEnd is what the host can see of a pod: the other end of its host veth and that link's addresses. The kernel answers
-// for another namespace by its number (IFLA_TARGET_NETNSID, rtnetlink(7)) to whoever has CAP_NET_ADMIN over it, so nobody
-// enters it. Routes and neighbours cannot be asked for this way.
-func (k *Kernel) PodEnd(ctx context.Context, hostIf string) (pod datapath.NetNS, err error) {
+// PodEnd is what the host can see of the pod behind a host veth: those of its links that have the names of want, with their
+// addresses. The kernel answers for another namespace by its number (IFLA_TARGET_NETNSID, rtnetlink(7)) to whoever has
+// CAP_NET_ADMIN over it, so nobody enters it. Routes, neighbours and limits cannot be asked for this way.
+func (k *Kernel) PodEnd(ctx context.Context, hostIf string, want []datapath.Link) (pod datapath.NetNS, err error) {
 	s, giveBack, err := k.host(ctx)
 	if err != nil {
 		return pod, err
@@ -32,13 +32,20 @@ func (k *Kernel) PodEnd(ctx context.Context, hostIf string) (pod datapath.NetNS,
 	if host == nil || host.peerNS < 0 {
 		return pod, fmt.Errorf("%s: %w", hostIf, ErrNoPodEnd)
 	}
-	end, err := linkIn(ctx, s, host.peerNS, host.peer)
-	if err != nil {
-		return pod, fmt.Errorf("look at the pod's end of %s: %w", hostIf, err)
-	}
-	pod.Links = []datapath.Link{end}
-	if pod.Addrs, err = addrsIn(ctx, s, host.peerNS, host.peer, end.Name); err != nil {
-		return pod, fmt.Errorf("look at the addresses of the pod's end of %s: %w", hostIf, err)
+	for _, l := range want {
+		there, err := linkIn(ctx, s, host.peerNS, l.Name)
+		if err != nil {
+			return pod, fmt.Errorf("look at %s in the pod behind %s: %w", l.Name, hostIf, err)
+		}
+		if there == nil {
+			continue
+		}
+		pod.Links = append(pod.Links, there.Link)
+		addrs, err := addrsIn(ctx, s, host.peerNS, there.index, l.Name)
+		if err != nil {
+			return pod, fmt.Errorf("look at the addresses of %s in the pod behind %s: %w", l.Name, hostIf, err)
+		}
+		pod.Addrs = append(pod.Addrs, addrs...)
 	}
 	return pod, nil
 }
@@ -69,17 +76,15 @@ func (o *Owned) complete(ctx context.Context, s *socket, l *link) error {
 	return nil
 }
 
-func linkIn(ctx context.Context, s *socket, namespace, index int) (datapath.Link, error) {
-	m := getLink(fmt.Sprint("number ", index), index)
+// linkIn is a link of another namespace by its name, nil when there is none.
+func linkIn(ctx context.Context, s *socket, namespace int, name string) (*link, error) {
+	m := getLink(name, 0)
 	m.AddData(nl.NewRtAttr(unix.IFLA_TARGET_NETNSID, nl.Uint32Attr(uint32(namespace))))
 	replies, errs := s.run(ctx, []message{m})
-	switch {
-	case errs[0] != nil:
-		return datapath.Link{}, errs[0]
-	case replies[0] == nil:
-		return datapath.Link{}, ErrNoPodEnd
+	if errs[0] != nil || replies[0] == nil {
+		return nil, errs[0]
 	}
-	return parseLink(replies[0]).Link, nil
+	return parseLink(replies[0]), nil
 }
 
 func addrsIn(ctx context.Context, s *socket, namespace, index int, dev string) (found []datapath.Addr, err error) {

@@ -19,7 +19,7 @@ func TestPodEndIsSeenFromTheHost(t *testing.T) {
 	w.addedPod("b", "10.0.16.6", w.enis[0])
 	look := func() []string {
 		t.Helper()
-		got, err := w.k.PodEnd(t.Context(), p.host.Links[0].Name)
+		got, err := w.k.PodEnd(t.Context(), p.host.Links[0].Name, p.own.Links)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -36,7 +36,7 @@ func TestPodEndIsSeenFromTheHost(t *testing.T) {
 	if diff := cmp.Diff(want, look()); diff != "" {
 		t.Error(diff)
 	}
-	if got, err := w.k.PodEnd(t.Context(), "cali0"); !errors.Is(err, ErrNoPodEnd) {
+	if got, err := w.k.PodEnd(t.Context(), "cali0", p.own.Links); !errors.Is(err, ErrNoPodEnd) {
 		t.Errorf("a veth that is not there: %+v, %v", got, err)
 	}
 }

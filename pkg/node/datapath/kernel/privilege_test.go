@@ -107,7 +107,7 @@ func TestWorkOfTheChild(t *testing.T) {
 		if differences, err := k.Check(t.Context(), sb, host, pod); err != nil || len(differences) > 0 {
 			t.Fatalf("%s: Check: %q, %v", step, differences, err)
 		}
-		end, err := k.PodEnd(t.Context(), host.Links[0].Name)
+		end, err := k.PodEnd(t.Context(), host.Links[0].Name, pod.Links)
 		if differences := datapath.Diff(datapath.NetNS{Links: pod.Links, Addrs: pod.Addrs}, end); err != nil || len(differences) > 0 {
 			t.Fatalf("%s: PodEnd: %q, %v", step, differences, err)
 		}
@@ -120,7 +120,7 @@ func TestWorkOfTheChild(t *testing.T) {
 // exclusiveOfTheChild moves an ENI into the pod and back, and makes and heals the table of nftables.
 func exclusiveOfTheChild(t *testing.T, k *Kernel, sb Sandbox, work childWork) {
 	t.Helper()
-	work.Pod.ENI = work.ENIs[1]
+	work.Pod.ENI, work.Pod.Ingress, work.Pod.Egress = work.ENIs[1], low, low
 	host, pod := datapath.ExclusiveENI(work.Pod, datapath.Options{})
 	if _, err := k.Add(t.Context(), sb, host, pod); err != nil {
 		t.Fatal(err)
