@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -10,6 +11,12 @@ import (
 // deployment is n probe pods with this name on cloud nodes. Once a pod has answered its node, one answer that fails restarts
 // it; how long a busy machine takes to start it, or to answer, restarts nothing.
 func deployment(name string, n int) string {
+	return deploymentOn(`alibabacloud.com/external: "true"`, name, n, nil)
+}
+
+// deploymentOn is a deployment on nodes with a label, of pods with annotations.
+func deploymentOn(label, name string, n int, annotations map[string]string) string {
+	noted, _ := json.Marshal(annotations) // strings are no error
 	return fmt.Sprintf(`
 apiVersion: apps/v1
 kind: Deployment
@@ -18,9 +25,9 @@ spec:
   replicas: %[2]d
   selector: {matchLabels: {app: %[1]s}}
   template:
-    metadata: {labels: {app: %[1]s}}
+    metadata: {labels: {app: %[1]s}, annotations: %[4]s}
     spec:
-      nodeSelector: {alibabacloud.com/external: "true"}
+      nodeSelector: {%[3]s}
       terminationGracePeriodSeconds: 1
       containers:
       - name: probe
@@ -29,7 +36,7 @@ spec:
         startupProbe: {httpGet: {port: 8080}, periodSeconds: 1, timeoutSeconds: 5, failureThreshold: 120}
         readinessProbe: {httpGet: {port: 8080}, periodSeconds: 1, timeoutSeconds: 5}
         livenessProbe: {httpGet: {port: 8080}, periodSeconds: 2, timeoutSeconds: 5, failureThreshold: 1}
-`, name, n)
+`, name, n, label, noted)
 }
 
 const datacentrePod = `

@@ -33,6 +33,7 @@ func TestFirstPath(t *testing.T) {
 		{"the simulator is killed, starts again, and nothing is lost", s.restartCloud},
 		{"a second lab is killed and leaves nothing", s.secondLab},
 		{"the container runtime is heard where the operator lets it be", s.hearRuntime},
+		{"a node gives each pod an ENI of its own", s.ownENIs},
 		{"an exhausted vSwitch is said in an event and heals", s.exhaustion},
 		{"scale to zero returns addresses down to the pool's maximum", s.scaleDown},
 		{"uninstall leaves no ENI of ours", s.uninstall},

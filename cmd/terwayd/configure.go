@@ -36,16 +36,19 @@ func (n *node) reader() *settings.Reader {
 	return settings.New(sources)
 }
 
-// follow looks at the configuration until ctx ends, and has the pool work by each one that can be used.
-func (n *node) follow(ctx context.Context, stock *pool.Pool, instance cloud.Instance, limits cloud.InstanceType) {
+// follow looks at the configuration until ctx ends, and has the pool work by each one that can be used. Its error is of
+// lookAtMode.
+func (n *node) follow(ctx context.Context, stock *pool.Pool, server *daemon.Daemon, instance cloud.Instance, limits cloud.InstanceType) error {
 	for looks := 1; ; looks++ {
 		select {
 		case <-ctx.Done():
-			return
+			return nil
 		case <-time.After(configEvery):
 		}
 		if looks%nodeEvery == 0 {
-			n.lookAtMode(ctx)
+			if err := n.lookAtMode(ctx, server.Attachments); err != nil {
+				return err
+			}
 		}
 		found, changed := n.settings.Look(ctx, looks%nodeEvery == 0)
 		if !changed {

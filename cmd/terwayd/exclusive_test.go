@@ -149,7 +149,7 @@ func TestOperatorsSeeENIsOfPodsOwn(t *testing.T) {
 	s.startReady()
 	p := s.pod("sandbox-1", "web-0")
 	ip := s.add(p).String()
-	s.says(0, words("status"), "1 used", "problems  none")
+	s.says(0, words("status"), "exclusive ENIs", "1 used", "problems  none")
 	s.says(0, words("pods"), "default", "web-0", ip, " ok")
 	s.says(0, words("enis"), "InUse", "eni00163e")
 	s.says(0, words("pool"), "1 used")
@@ -260,7 +260,7 @@ func TestWithoutItsStateTheDaemonKnowsWhichPodsHaveAnENI(t *testing.T) {
 	s.must(os.Mkdir(s.path("state"), 0o700))
 	s.flags = nil // nor does anybody say what the label was
 	s.startReady()
-	if !strings.Contains(s.log.String(), "keeps to that. Drain the node") {
+	if !strings.Contains(s.log.String(), "keeps to that until they have gone. Drain the node") {
 		t.Error("nothing said about a mode that the node cannot have")
 	}
 	s.ping(s.peer, ip)
@@ -284,7 +284,7 @@ func TestANodeChangesItsModeWithoutPodsOnly(t *testing.T) {
 	s.kill()
 	s.flags = []string{"--exclusive-mode-eni-type", "eniOnly"}
 	s.startReady()
-	if text := s.log.String(); !strings.Contains(text, "label k8s.aliyun.com/exclusive-mode-eni-type asks for exclusive ENIs") || !strings.Contains(text, "delete its terway-eniip pod; or put the label back") {
+	if text := s.log.String(); !strings.Contains(text, "label k8s.aliyun.com/exclusive-mode-eni-type asks for exclusive ENIs") || !strings.Contains(text, "not on the host's network; or put the label back") {
 		t.Error("nothing said about the mode that the node keeps")
 	}
 	if again := s.add(p); again != ip {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	"slices"
 	"time"
@@ -77,23 +78,30 @@ func (n *node) modeLabel(ctx context.Context) (string, error) {
 	return n.apiServer.NodeLabel(ctx, daemon.ModeLabel)
 }
 
-// lookAtMode tells of a label that was changed while the daemon runs, which does not follow it.
-func (n *node) lookAtMode(ctx context.Context) {
+// errOtherMode ends a daemon that must start anew, in the same process: the Node's label was changed while the node had no pods.
+var errOtherMode = errors.New("the Node asks for ENIs of another kind")
+
+// lookAtMode follows a label that was changed while the daemon runs. With no pods its error is errOtherMode. A pod that comes
+// meanwhile is no harm: the next start finds it, and the node keeps to its mode.
+func (n *node) lookAtMode(ctx context.Context, attachments func() int) error {
 	if n.apiServer == nil {
-		return
+		return nil
 	}
 	label, err := n.modeLabel(ctx)
 	if err != nil {
-		return // what reads the configuration says so
+		return nil // what reads the configuration says so
 	}
-	problem := ""
-	switch wanted, err := daemon.ModeOf(label); {
-	case err != nil:
-		problem = err.Error()
-	case wanted != n.mode:
-		_, problem = daemon.ChooseMode(wanted, n.mode, 1) // without pods, too, it takes a start
+	wanted, err := daemon.ModeOf(label)
+	if err != nil {
+		n.tellMode(err.Error())
+		return nil
 	}
+	mode, problem := daemon.ChooseMode(wanted, n.mode, attachments())
 	n.tellMode(problem)
+	if mode != n.mode {
+		return errOtherMode
+	}
+	return nil
 }
 
 // tellMode shows what is wrong with the mode at the Node, once for each text.

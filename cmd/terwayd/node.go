@@ -156,7 +156,7 @@ func (n *node) assemble(ctx context.Context, book *ledger.Ledger, k *kernel.Kern
 		Events: n.events, Metrics: n.metrics, Logger: n.logger, Viewer: k, History: past,
 	})
 	n.shown.Runs(server, instance)
-	return n.work(ctx, stock, server, func(ctx context.Context) { n.follow(ctx, stock, instance, carries) })
+	return n.work(ctx, stock, server, func(ctx context.Context) error { return n.follow(ctx, stock, server, instance, carries) })
 }
 
 // instance asks the metadata service until it answers. Without it nothing is known about the node.

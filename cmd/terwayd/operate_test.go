@@ -65,7 +65,7 @@ func TestOperatorsSeeWhatTheDaemonDoes(t *testing.T) {
 	ip := s.add(p).String()
 	veth := datapath.HostIfName("default", "web-0", "eth0")
 
-	s.says(0, words("status"), "instance i-", "ecs.g7.xlarge, cn-hangzhou-i", "serving", "1 used", "ConfigMap kube-system/eni-config", "answered", "problems  none")
+	s.says(0, words("status"), "instance i-", "shared ENIs", "ecs.g7.xlarge, cn-hangzhou-i", "serving", "1 used", "ConfigMap kube-system/eni-config", "answered", "problems  none")
 	s.says(0, words("pods"), "default", "web-0", "sandbox-1/eth0", ip, veth, "ok")
 	s.says(0, words("enis"), "eni-", "InUse", "eth1", "vsw-pods")
 	s.says(0, words("pool"), "1 used", "vsw-pods", "usable", "ReadCloud")

@@ -72,7 +72,7 @@ func runCommand() *cobra.Command {
 	return c
 }
 
-// run builds the daemon step by step and serves. Each step that takes something gives it back when run returns.
+// run serves until ctx ends, with a new daemon when the node's mode changes.
 func (o options) run(ctx context.Context) error {
 	lines := lastlog.New(os.Stderr, linesKept)
 	logger, err := o.logger(lines)
@@ -80,6 +80,17 @@ func (o options) run(ctx context.Context) error {
 		return err
 	}
 	keepSmall()
+	for {
+		err := o.runOnce(ctx, lines, logger)
+		if !errors.Is(err, errOtherMode) {
+			return err
+		}
+		logger.Info("starting anew, since the node has no pods", "why", err, "label", daemon.ModeLabel)
+	}
+}
+
+// runOnce builds the daemon step by step and serves. Each step that takes something gives it back when runOnce returns.
+func (o options) runOnce(ctx context.Context, lines *lastlog.Writer, logger *slog.Logger) error {
 	n := &node{options: o, logger: logger, lines: lines, started: time.Now()}
 	closeAPIServer, err := n.openAPIServer()
 	if err != nil {

@@ -21,7 +21,7 @@ import (
 
 // work runs pool, server, sweeper and what follows the configuration until ctx ends or one of them fails. The pool is the last to stop, because requests
 // that are being finished or undone need it.
-func (n *node) work(ctx context.Context, stock *pool.Pool, server *daemon.Daemon, follow func(context.Context)) error {
+func (n *node) work(ctx context.Context, stock *pool.Pool, server *daemon.Daemon, follow func(context.Context) error) error {
 	listener, err := daemon.Listen(n.socket)
 	if err != nil {
 		return err
@@ -34,7 +34,7 @@ func (n *node) work(ctx context.Context, stock *pool.Pool, server *daemon.Daemon
 		front, ctx := errgroup.WithContext(ctx)
 		front.Go(func() error { return server.Serve(ctx, listener) })
 		front.Go(func() error { server.Sweep(ctx); return nil })
-		front.Go(func() error { follow(ctx); return nil })
+		front.Go(func() error { return follow(ctx) })
 		front.Go(func() error { server.Heal(ctx); return nil })
 		if n.apiServer != nil {
 			front.Go(func() error { n.apiServer.Pods.Watch(ctx); return nil })

@@ -145,5 +145,5 @@ var table = []Cause{
 	{ForeignCNIConfiguration, Critical, "the container runtime reads another CNI configuration than Terway's",
 		"keep the data centre's CNI off this node and remove its files: onectl isolate apply"},
 	{ENIModeKept, Warning, "the Node's label asks for ENIs of another kind than its pods have, or for none that there is; the node keeps to theirs",
-		"drain the node and delete its terway-eniip pod, or put the label k8s.aliyun.com/exclusive-mode-eni-type back"},
+		"drain the node, which follows its label a minute after its last pod has gone, or put the label k8s.aliyun.com/exclusive-mode-eni-type back"},
 }

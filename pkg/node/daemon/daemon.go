@@ -171,6 +171,9 @@ func (d *Daemon) records() []ledger.Record {
 	return all
 }
 
+// Attachments is how many there are, those included that are being made.
+func (d *Daemon) Attachments() int { return len(d.podsByOwner()) }
+
 // recordsOf returns the records of one pod's attachments.
 func (d *Daemon) recordsOf(namespace, name string) (found []ledger.Record) {
 	for _, r := range d.records() {

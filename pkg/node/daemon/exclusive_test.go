@@ -244,7 +244,7 @@ func TestANodeWithPodsKeepsItsMode(t *testing.T) {
 		{Shared, "", 0, Shared, ""},
 		{Exclusive, Exclusive, 3, Exclusive, ""},
 		{Exclusive, Shared, 0, Exclusive, ""},
-		{Exclusive, Shared, 1, Shared, "asks for exclusive ENIs, but the pods of this node have shared ENIs, and it keeps to that. Drain the node"},
+		{Exclusive, Shared, 1, Shared, "asks for exclusive ENIs, but the pods of this node have shared ENIs, and it keeps to that until they have gone. Drain the node"},
 		{Shared, Exclusive, 1, Exclusive, "asks for shared ENIs"},
 	}
 	for _, test := range tests {

@@ -73,7 +73,7 @@ func (i *Inspection) Status(context.Context) (inspect.Status, error) {
 	if d := i.daemon.Load(); d != nil {
 		s.Now = d.opts.Clock.Now()
 		now := d.opts.Pool.Status()
-		s.Pool = countsOf(now)
+		s.Mode, s.Pool = string(cmp.Or(d.opts.Mode, Shared)), countsOf(now)
 		s.Problems = append(s.Problems, problemsOf(now)...)
 		s.Problems = append(s.Problems, d.vanishedPods(now)...)
 	}

@@ -39,8 +39,8 @@ func ChooseMode(wanted, kept Mode, pods int) (mode Mode, problem string) {
 	if kept == "" || kept == wanted || pods == 0 {
 		return wanted, ""
 	}
-	return kept, fmt.Sprintf("label %s asks for %s ENIs, but the pods of this node have %s ENIs, and it keeps to that. Drain the node, have DaemonSets leave it whose pods are not on the host's network, and "+
-		"delete its terway-eniip pod; or put the label back", ModeLabel, wanted, kept)
+	return kept, fmt.Sprintf("label %s asks for %s ENIs, but the pods of this node have %s ENIs, and it keeps to that until they have gone. Drain the node, and "+
+		"have DaemonSets leave it whose pods are not on the host's network; or put the label back", ModeLabel, wanted, kept)
 }
 
 // ReadMode reads the mode that WriteMode kept at path, "" when there is none.

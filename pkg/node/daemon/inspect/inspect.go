@@ -23,6 +23,7 @@ type Status struct {
 	Serving  time.Time `json:"serving,omitzero"`  // since when ADDs are served; zero: they are not
 	Waiting  string    `json:"waiting,omitempty"` // why they are not, and what to do
 	Instance Instance  `json:"instance,omitzero"`
+	Mode     string    `json:"mode,omitempty"` // how pods get at ENIs, "shared" or "exclusive"; "": not known yet
 	Pool     Counts    `json:"pool,omitzero"`
 	Config   Config    `json:"config"`
 	Cloud    Contact   `json:"cloud,omitzero"`

@@ -35,10 +35,10 @@ var (
 func healthy() Status {
 	return Status{
 		Now: now, Node: "cloud-1", Version: "v0.1.0+774dea0", Started: before(3*time.Hour + 2*time.Minute), Serving: before(3 * time.Hour),
-		Instance: Instance{ID: "i-1", Type: "ecs.g7.xlarge", Zone: "cn-hangzhou-i"},
-		Pool:     Counts{Capacity: 30, Used: 5, Idle: 7, Cooling: 2, MaxIdle: 5, ENIs: 2},
-		Config:   Config{Source: "ConfigMap kube-system/eni-config, with kube-system/small merged over it"},
-		Cloud:    Contact{Answered: before(12 * time.Second)}, Problems: []Problem{},
+		Instance: Instance{ID: "i-1", Type: "ecs.g7.xlarge", Zone: "cn-hangzhou-i"}, Mode: "shared",
+		Pool:   Counts{Capacity: 30, Used: 5, Idle: 7, Cooling: 2, MaxIdle: 5, ENIs: 2},
+		Config: Config{Source: "ConfigMap kube-system/eni-config, with kube-system/small merged over it"},
+		Cloud:  Contact{Answered: before(12 * time.Second)}, Problems: []Problem{},
 	}
 }
 

@@ -13,7 +13,11 @@ func (s Status) Text() string {
 	if s.Instance.ID != "" {
 		instance = fmt.Sprintf(", instance %s (%s, %s)", s.Instance.ID, s.Instance.Type, s.Instance.Zone)
 	}
-	t.row("node", s.Node+instance)
+	mode := ""
+	if s.Mode != "" {
+		mode = fmt.Sprintf(", %s ENIs", s.Mode)
+	}
+	t.row("node", s.Node+instance+mode)
 	t.row("terwayd", fmt.Sprintf("%s, started %s (%s ago)", s.Version, moment(s.Started), ago(s.Started, s.Now)))
 	t.row("serving", s.serving())
 	t.row("pool", s.Pool.text())
