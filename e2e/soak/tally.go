@@ -25,8 +25,8 @@ type tally struct {
 	lived  time.Duration
 	counts map[string]int
 	last   map[string]string // what was said the last time a call was refused so
-	adds   []time.Duration // of the ADDs that worked
-	wrong  []string        // what must never happen
+	adds   []time.Duration   // of the ADDs that worked
+	wrong  []string          // what must never happen
 }
 
 func (t *tally) count(what string) {
