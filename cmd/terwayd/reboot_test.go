@@ -85,6 +85,34 @@ func TestARebootedFullNodeServesItsPodsAtOnce(t *testing.T) {
 	s.noTraces()
 }
 
+// TestARebootedNodeOfExclusiveENIsServesItsPodsAtOnce has all of the node's ENIs in pods when it goes down.
+func TestARebootedNodeOfExclusiveENIsServesItsPodsAtOnce(t *testing.T) {
+	s := exclusiveStand(t, nil)
+	s.startReady()
+	var before []pod
+	for i := range 2 {
+		before = append(before, s.mortal(s.pod(fmt.Sprint("before-", i), fmt.Sprint("web-", i))))
+		s.add(before[i])
+	}
+	s.reboot(before)
+	s.start()
+	s.eventually("ready", func() bool { _, status := s.get("/readyz"); return status == 200 })
+	began := time.Now()
+	var after []pod
+	for i := range 2 {
+		after = append(after, s.pod(fmt.Sprint("after-", i), fmt.Sprint("web-", i)))
+		s.ping(s.peer, s.add(after[i]))
+	}
+	t.Logf("2 pods served %v after the daemon was ready", time.Since(began).Round(time.Millisecond))
+	for i, p := range before {
+		s.must(s.del(p))
+		s.must(s.check(after[i]))
+	}
+	if used := s.gauge("terway_resource_pool_used_count"); used != 2 {
+		t.Errorf("%v ENIs in use, want 2", used)
+	}
+}
+
 // noTraces checks that no pod has left anything in the node's namespace.
 func (s *stand) noTraces() {
 	s.t.Helper()
