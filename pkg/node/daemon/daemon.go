@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/onectl/onectl/pkg/node/cause"
@@ -113,12 +114,13 @@ type Options struct {
 
 // Daemon answers requests. Create one with New; its methods may be called from any goroutine.
 type Daemon struct {
-	opts  Options
-	locks *keyed
-	mu    sync.Mutex               // guards held
-	held  map[string]ledger.Record // by owner, as in the ledger
-	seen  garbage                  // as last looked; guarded by the lock named sweeping
-	adds  adds
+	opts     Options
+	locks    *keyed
+	mu       sync.Mutex               // guards held
+	held     map[string]ledger.Record // by owner, as in the ledger
+	seen     garbage                  // as last looked; guarded by the lock named sweeping
+	suspects atomic.Bool              // seen is not empty
+	adds     adds
 
 	strangers map[string]time.Time        // ENIs that the pool did not know at the last look, and the first reading of the cloud without them; owned by Sweep
 	vanishing map[string]bool             // owners whose address the cloud no longer has, as told; owned by Sweep

@@ -260,6 +260,8 @@ func (e fakeEvents) Node(reason, message string) { e.note("event", "node "+reaso
 type fakeClock struct {
 	mu  sync.Mutex
 	now time.Time
+
+	asked chan time.Duration // gets what After is asked for, unless it is nil
 }
 
 func (c *fakeClock) Now() time.Time {
@@ -268,7 +270,13 @@ func (c *fakeClock) Now() time.Time {
 	return c.now
 }
 
-func (c *fakeClock) After(time.Duration) <-chan time.Time { return make(chan time.Time) }
+// After never comes.
+func (c *fakeClock) After(d time.Duration) <-chan time.Time {
+	if c.asked != nil {
+		c.asked <- d
+	}
+	return make(chan time.Time)
+}
 
 // bench is a daemon on fakes.
 type bench struct {

@@ -11,8 +11,8 @@ import (
 	"github.com/onectl/onectl/pkg/node/ledger"
 )
 
-// sweepEvery is the time between two looks of Sweep. Something is removed after two looks that agree, so after one to two
-// periods.
+// sweepEvery is the time between two looks of Sweep that find no garbage. After one that finds some, the next comes when it may be
+// taken away.
 const sweepEvery = time.Minute
 
 // holdBack is how long something must be seen to be garbage, at every look, before it is taken away: longer than an ADD is
@@ -77,14 +77,22 @@ func ripe[T comparable](found map[T]time.Time, now time.Time) map[T]time.Time {
 func (d *Daemon) Sweep(ctx context.Context) {
 	for {
 		if err := d.sweepOnce(ctx); err != nil && ctx.Err() == nil {
-			d.opts.Logger.Warn("sweep did not finish; it is tried again in a minute", "cause", causeOf(err), "err", err)
+			d.opts.Logger.Warn("sweep did not finish; it is tried again by itself", "cause", causeOf(err), "err", err)
 		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-d.opts.Clock.After(sweepEvery):
+		case <-d.opts.Clock.After(d.untilNextLook()):
 		}
 	}
+}
+
+// untilNextLook is short when something waits to be taken away: on a node with an ENI for each pod it may be all that there is.
+func (d *Daemon) untilNextLook() time.Duration {
+	if d.suspects.Load() {
+		return holdBack
+	}
+	return sweepEvery
 }
 
 func (d *Daemon) sweepOnce(ctx context.Context) error {
@@ -115,6 +123,7 @@ func (d *Daemon) findGarbage(ctx context.Context) (garbage, error) {
 	}
 	now := d.opts.Clock.Now()
 	d.seen = d.agreed(found.seen(d.seen, now), now)
+	d.suspects.Store(len(d.seen.records)+len(d.seen.links) > 0)
 	return d.seen, nil
 }
 

@@ -165,6 +165,22 @@ type lines chan string
 
 func (l lines) Write(text []byte) (int, error) { l <- string(text); return len(text), nil }
 
+func TestTheNextLookComesWhenGarbageIsRipe(t *testing.T) {
+	for path, want := range map[string]time.Duration{"/absent": holdBack, t.TempDir(): sweepEvery} {
+		b := newBench(t, recordAt(path))
+		asked := make(chan time.Duration)
+		b.opts.Clock.(*fakeClock).asked = asked
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { b.Sweep(ctx); close(ended) }()
+		if got := <-asked; got != want {
+			t.Errorf("with a sandbox at %s the next look is in %v, want %v", path, got, want)
+		}
+		stop()
+		<-ended
+	}
+}
+
 func TestASweepThatDoesNotFinishSaysWhy(t *testing.T) {
 	for call, want := range map[string]cause.Code{"kernel.Owned": cause.KernelRefused, "kernel.Remove": cause.KernelRefused, "ledger.Delete": cause.LedgerUnwritable} {
 		b := newBench(t, recordAt("/absent"))
