@@ -47,7 +47,7 @@ func (t *tally) refused(verb string, err error) {
 	t.count(what)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.last[what] = strings.TrimSpace(err.Error())
+	t.last[what] = strings.Join(strings.Fields(err.Error()), " ")
 }
 
 func (t *tally) added(took time.Duration) {

@@ -172,13 +172,18 @@ func (k *Kernel) furnish(ctx context.Context, s *socket, a addition, made *link)
 }
 
 // makeWay looks at the link that has the veth's name. decided is true when that link is the one we are to make and all is as
-// it should be, or when it is somebody else's; then err is Add's. An old one of ours is removed, and Add can try again.
+// it should be, or when it is somebody else's; then err is Add's. An old one of ours is removed, or has gone by itself with its
+// namespace meanwhile, and Add can try again.
 func (k *Kernel) makeWay(ctx context.Context, a addition) (decided bool, err error) {
 	found, err := k.lookUp(ctx, a.veth.Name)
 	switch {
 	case err != nil:
 		return true, err
 	case found == nil:
+		inPod, err := linksOf(ctx, useSocket(a.Netlink, &k.requests, make([]byte, 1<<16)), []datapath.Link{{Name: a.veth.Peer}})
+		if err != nil || len(inPod) == 0 {
+			return err != nil, err
+		}
 		return true, fmt.Errorf("the pod's namespace already has an interface %s: remove the network plugin that made it from this node, and start the pod again", a.veth.Peer)
 	case !found.ours():
 		return true, fmt.Errorf("the host has an interface of that name that we did not make (alias %q): remove it with \"ip link delete %s\" when its owner is gone", found.Alias, a.veth.Name)

@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/vishvananda/netlink"
@@ -93,6 +95,32 @@ func TestAddSaysThatThePodHasAnInterfaceAlready(t *testing.T) {
 		t.Errorf("error %v, want one about eth0", err)
 	}
 	same(t, before, w.state())
+}
+
+// TestAddWhileThePodsEarlierNamespaceEnds has the kernel take away, at any moment of an Add, the link whose name is in its way.
+func TestAddWhileThePodsEarlierNamespaceEnds(t *testing.T) {
+	w := newWorld(t, steering["marks"])
+	p := w.newPod("b", "10.0.16.6", w.enis[0])
+	if decided, err := w.k.makeWay(t.Context(), addition{Sandbox: p.sandbox, veth: p.host.Links[0], host: p.host, pod: p.own}); decided || err != nil {
+		t.Errorf("with nothing in the way any more: decided %t, %v", decided, err)
+	}
+	for i := range 100 {
+		earlier, next := w.newPod("a", "10.0.16.5", w.enis[0]), w.newPod("a", "10.0.16.5", w.enis[0])
+		next.ContainerID = "container-next"
+		next.host, next.own = datapath.SharedENI(next.Pod, w.opts)
+		w.add(earlier)
+		_ = earlier.sandbox.Netlink.Close()
+		_ = earlier.Fd.Close()
+		for start := time.Now(); time.Since(start) < time.Duration(i)*300*time.Microsecond; {
+			runtime.Gosched() // it ends some milliseconds after its last descriptor
+		}
+		if _, err := w.k.Add(t.Context(), next.sandbox, next.host, next.own); err != nil {
+			t.Fatalf("after %d: %v", i, err)
+		}
+		if err := w.k.Remove(t.Context(), next.host); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func TestAddThatFailsInThePodLeavesNothingOnTheHost(t *testing.T) {
