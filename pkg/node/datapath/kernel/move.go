@@ -73,10 +73,11 @@ func (k *Kernel) nameInPod(ctx context.Context, a addition, l datapath.Link) (th
 	return false, nil
 }
 
-// MoveBack moves the links that Add moved into a pod to the host again, down and under their old names. DEL calls it
-// before Remove while the namespace is there. It knows them by their MAC, since a link is in the pod before it gets its name there,
-// and a pod may rename it. The link that one with a limit of what comes in needed besides goes. It works through the pod's socket; links that are not there any more are
-// no error. A namespace that is gone has let go of its links by itself; see Reclaim.
+// MoveBack moves the links that Add moved into a pod to the host again, down and under their old names, and takes away what a
+// limit of what comes in there needed besides. DEL calls it before Remove while the namespace is there. It knows the links by
+// their MAC, since a link is in the pod before it gets its name there, and a pod may rename it. It works through the pod's
+// socket; links that are not there any more are no error. A namespace that is gone has let go of its links by itself; see
+// Reclaim.
 func (k *Kernel) MoveBack(ctx context.Context, sb Sandbox, pod datapath.NetNS) error {
 	moved := pick(pod.Links, func(l datapath.Link) bool { return l.From != "" })
 	if len(moved) == 0 || sb.Netlink == nil {
