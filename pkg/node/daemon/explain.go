@@ -84,6 +84,9 @@ func (d *Daemon) inBooks(r ledger.Record, s pool.Snapshot) []inspect.Link {
 			cloud.State, cloud.Text = inspect.Differs, "the last reading did not show it; a second one will tell whether it is gone"
 		}
 	}
+	if e, found := s.OnOther(r.IPv4); found {
+		held.State, held.Text = inspect.OK, fmt.Sprintf("%s is not the pool's any more by its tags (eni_tag_filter, eni_tag_block_list of eni-config); the pod goes on with it", e.ID)
+	}
 	switch {
 	case d.vanished(r.Owner()):
 		cloud.State, cloud.Text = inspect.Differs, unassigned(r)

@@ -65,6 +65,7 @@ type fakePool struct {
 	status pool.Status
 	block  chan struct{} // when set, Allocate waits for it or for ctx
 	whole  bool          // each address is on an ENI of its own
+	others []cloud.ENI
 }
 
 func (p *fakePool) Allocate(ctx context.Context, owner string, _ netip.Addr) (pool.Lease, error) {

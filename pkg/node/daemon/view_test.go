@@ -32,7 +32,7 @@ func (p *fakePool) Snapshot(context.Context) (pool.Snapshot, error) {
 		e.Addresses = append(e.Addresses, pool.Address{IP: ip, Owner: owner})
 	}
 	e.Addresses = append(e.Addresses, pool.Address{IP: netip.MustParseAddr("10.0.16.200"), FreeSince: now.Add(-time.Hour)})
-	s := pool.Snapshot{Taken: now, Marks: pool.Marks{MaxENIs: 3, IPv4PerENI: 10, MaxIdle: 5, CoolDown: 30 * time.Second, Sync: time.Minute}}
+	s := pool.Snapshot{Taken: now, Others: p.others, Marks: pool.Marks{MaxENIs: 3, IPv4PerENI: 10, MaxIdle: 5, CoolDown: 30 * time.Second, Sync: time.Minute}}
 	s.Stock = pool.Stock{Read: true, ReadAt: now.Add(-12 * time.Second), ENIs: []pool.ENI{e}, Holds: map[pool.StepKind]pool.Hold{}, Running: map[pool.StepKind]bool{}}
 	if p.block != nil {
 		s.Waiters, s.Obstacle = []pool.Waiter{{Owner: "c1/eth0", Since: now.Add(-4 * time.Second)}}, &pool.Error{Reason: pool.Exhausted, Subject: "vsw-1"}
@@ -177,6 +177,9 @@ func TestExplainFollowsTheWholeChain(t *testing.T) {
 		"cloud": {func(b *bench, _ *fakeViewer) {
 			b.pool.status.Vanished = []pool.Holding{{Owner: "c1/eth0"}}
 		}, broken("cloud"), "the cloud does not show 10.0.16.1"},
+		"an ENI of others": {func(b *bench, _ *fakeViewer) {
+			b.pool.others, b.pool.held["c1/eth0"] = []cloud.ENI{{ID: "eni-1", IPv4: []netip.Addr{netip.MustParseAddr("10.0.16.1")}}}, netip.MustParseAddr("10.0.16.77")
+		}, whole, "everything that terwayd looks after is as it must be"},
 		"pool": {func(b *bench, _ *fakeViewer) { b.pool.held["c1/eth0"] = netip.MustParseAddr("10.0.16.77") }, broken("pool"), "the pool does not hold 10.0.16.1"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -189,7 +192,7 @@ func TestExplainFollowsTheWholeChain(t *testing.T) {
 			if diff := cmp.Diff(test.want, states(t, e)); diff != "" {
 				t.Error(diff)
 			}
-			if !strings.Contains(e.Verdict, test.says) || e.Healthy() != (name == "whole") {
+			if !strings.Contains(e.Verdict, test.says) || e.Healthy() != slices.Equal(test.want, whole) {
 				t.Errorf("healthy %t, verdict %q, want %q in it", e.Healthy(), e.Verdict, test.says)
 			}
 		})

@@ -76,8 +76,8 @@ func (p *Pool) giveUp(ctx context.Context, w *waiter) error {
 	return &Error{Owner: w.owner, Reason: e.Reason, Subject: e.Subject, Err: errors.Join(context.Cause(ctx), e.Err)}
 }
 
-// Held is what owner holds. It grants and waits for nothing, and needs no cloud: it fails with an *Error while the address is on
-// no ENI that is known.
+// Held is what owner holds, also on an ENI that a tag has taken out of the pool's hands. It grants and waits for nothing, and needs
+// no cloud: it fails with an *Error while the address is on no ENI that is known.
 func (p *Pool) Held(ctx context.Context, owner string) (Lease, error) {
 	found := make(chan answer, 1)
 	if err := p.ask(ctx, func(time.Time) {
@@ -94,6 +94,10 @@ func (p *Pool) heldBy(owner string) answer {
 	if h != nil {
 		if e := p.stock.eni(h.ENI); e != nil && e.holds(owner) {
 			return answer{lease: p.lease(*e, h.Holding)}
+		}
+		if e, found := on(p.others, h.IPv4); found {
+			v, _ := p.stock.vswitch(e.VSwitchID)
+			return answer{lease: Lease{IPv4: h.IPv4, IPv6: h.IPv6, ENI: e, VSwitch: v.VSwitch}}
 		}
 	}
 	if !p.stock.Read || h != nil && !h.lost {

@@ -113,6 +113,7 @@ type Pool struct {
 	stock    Stock              // owned by Run
 	waiters  []*waiter          // owned by Run, oldest first
 	holders  map[string]*holder // owned by Run
+	others   []cloud.ENI        // owned by Run: ENIs on the instance that are not the pool's, as last read
 	marks    Marks
 	started  time.Time // of Run
 	watch    *watch

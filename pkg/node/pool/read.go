@@ -20,8 +20,8 @@ func (p *Pool) applyReading(o outcome, now time.Time) {
 	}
 	p.applyVSwitches(o.ids, o.reading.vswitches, now)
 	shown, primary := p.split(*o.reading)
-	others := foreign(o.reading.attached, shown)
-	p.stock.Foreign = len(others)
+	p.others = foreign(o.reading.attached, shown)
+	p.stock.Foreign = len(p.others)
 	if len(primary) > 0 {
 		p.groups = primary[0].SecurityGroups
 	}
@@ -36,7 +36,7 @@ func (p *Pool) applyReading(o outcome, now time.Time) {
 	p.expireIntents(o.began)
 	first := !p.stock.Read
 	p.stock.Read, p.stock.ReadAt, p.stock.Fresh = true, now, first
-	p.findLost(others)
+	p.findLost()
 	if first {
 		if p.marks.WarmUp > 0 && len(p.stock.ENIs) == 0 && len(p.holders) == 0 {
 			p.stock.WarmUntil = now.Add(warmFor)
@@ -175,17 +175,12 @@ func (p *Pool) applyUnseen(id string, seen map[string]uint64) {
 
 // findLost marks what pods hold and is on no ENI: missed at the first reading that does not show it, lost when the next one
 // agrees. What is on an ENI that a tag has taken out of the pool's hands is not lost: its pod goes on with it.
-func (p *Pool) findLost(others []cloud.ENI) {
+func (p *Pool) findLost() {
 	p.stock.Doubt = false
-	there := map[netip.Addr]bool{}
-	for _, e := range others {
-		for _, a := range offered(e) {
-			there[a.IP] = true
-		}
-	}
 	for owner, h := range p.holders {
+		_, elsewhere := on(p.others, h.IPv4)
 		switch e := p.stock.eni(h.ENI); {
-		case there[h.IPv4]:
+		case elsewhere:
 			h.missed, h.lost = false, false
 		case e != nil && e.holds(owner):
 		case h.missed:
@@ -194,6 +189,16 @@ func (p *Pool) findLost(others []cloud.ENI) {
 			h.missed, p.stock.Doubt = true, true
 		}
 	}
+}
+
+// on is the ENI that has an address.
+func on(enis []cloud.ENI, ip netip.Addr) (eni cloud.ENI, found bool) {
+	for _, e := range enis {
+		if slices.Contains(e.IPv4, ip) || slices.ContainsFunc(e.Prefixes, func(whole netip.Prefix) bool { return whole.Contains(ip) }) {
+			return e, true
+		}
+	}
+	return eni, false
 }
 
 // applyVSwitches takes over what DescribeVSwitches shows of ids, candidates first and in order.

@@ -34,6 +34,30 @@ func TestRestartKeepsEveryHeldAddress(t *testing.T) {
 	})
 }
 
+// TestAPodOnAnENIOutOfThePoolsHandsIsKnown loses, with the ledger, which ENI the pod is on: the kernel shows the address alone.
+func TestAPodOnAnENIOutOfThePoolsHandsIsKnown(t *testing.T) {
+	w := newWorld()
+	bubble(t, w, func(t *testing.T) {
+		lease := w.added(t, "a/eth0")
+		w.stop()
+		w.cloud.set(func() { w.cloud.enis[lease.ENI.ID].Tags = map[string]string{"creator": "somebody"} })
+		unnamed := w.ledger["a/eth0"]
+		unnamed.ENI = cloud.ENI{}
+		w.ledger["a/eth0"] = unnamed
+		w.start()
+		<-w.pool.Ready()
+		synctest.Wait()
+		held, err := w.pool.Held(t.Context(), "a/eth0")
+		if err != nil || held.IPv4 != lease.IPv4 || held.ENI.ID != lease.ENI.ID || held.ENI.MAC != lease.ENI.MAC || held.VSwitch.ID != lease.VSwitch.ID {
+			t.Errorf("held: %+v, %v; want %s on %s of %s", held, err, lease.IPv4, lease.ENI.ID, lease.VSwitch.ID)
+		}
+		time.Sleep(20 * time.Minute)
+		if got := w.pool.Status(); got.Used != 0 || len(got.Vanished) > 0 {
+			t.Errorf("used %d, vanished %v: the pool has no part in that ENI, and nothing is lost", got.Used, got.Vanished)
+		}
+	})
+}
+
 func TestAHeldAddressThatTheCloudLostIsReported(t *testing.T) {
 	w := newWorld()
 	bubble(t, w, func(t *testing.T) {

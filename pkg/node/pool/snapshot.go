@@ -3,18 +3,25 @@ package pool
 import (
 	"context"
 	"maps"
+	"net/netip"
 	"slices"
 	"time"
+
+	"github.com/onectl/onectl/pkg/cloud"
 )
 
 // Snapshot is a copy of what Run works on, for people. Status is cheaper and says less.
 type Snapshot struct {
 	Taken    time.Time
 	Stock    Stock
+	Others   []cloud.ENI // on the instance and not the pool's, as last read; not to be changed
 	Marks    Marks
 	Waiters  []Waiter // oldest first
 	Obstacle *Error   // what keeps the waiters from being served; nil when nobody waits
 }
+
+// OnOther is the ENI of others that has an address: a tag has taken it out of the pool's hands, and its pods go on.
+func (s Snapshot) OnOther(ip netip.Addr) (eni cloud.ENI, found bool) { return on(s.Others, ip) }
 
 // Waiter is an Allocate call that has no answer yet.
 type Waiter struct {
@@ -32,7 +39,7 @@ func (p *Pool) Snapshot(ctx context.Context) (Snapshot, error) {
 }
 
 func (p *Pool) snapshot(now time.Time) Snapshot {
-	s := Snapshot{Taken: now, Stock: p.stock.clone(), Marks: p.marks}
+	s := Snapshot{Taken: now, Stock: p.stock.clone(), Others: p.others, Marks: p.marks}
 	for _, w := range p.waiters {
 		s.Waiters = append(s.Waiters, Waiter{Owner: w.owner, Since: w.since})
 	}
