@@ -93,7 +93,7 @@ func holds(t *testing.T, slow, fast *pod, ways map[string]func(*pod) time.Durati
 	}
 }
 
-// transfer sends amount bytes by TCP and returns how long it took until the last of them was read.
+// transfer sends amount bytes by TCP and returns how long it took, from before the connection until the last of them was read.
 func transfer(t *testing.T, from, to *testkit.NetNS, address netip.Addr, amount int64) time.Duration {
 	t.Helper()
 	var listener net.Listener
@@ -103,6 +103,7 @@ func transfer(t *testing.T, from, to *testkit.NetNS, address netip.Addr, amount 
 		t.Fatal(err)
 	}
 	defer listener.Close()
+	began := time.Now()
 	go func() {
 		conn, err := from.DialTCP(netip.Addr{}, listener.Addr().String(), 5*time.Second)
 		if err != nil {
@@ -117,7 +118,6 @@ func transfer(t *testing.T, from, to *testkit.NetNS, address netip.Addr, amount 
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	began := time.Now()
 	if n, err := io.Copy(io.Discard, conn); n != amount || err != nil {
 		t.Fatalf("%d of %d bytes came: %v", n, amount, err)
 	}
