@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/onectl/onectl/pkg/node/datapath"
 	"github.com/onectl/onectl/pkg/testkit"
 )
 
@@ -79,5 +80,51 @@ func TestRepliesLeaveWhereTheConnectionCameIn(t *testing.T) {
 	s.sh(s.host, "nft delete table inet terway_symmetric")
 	if seen, err := s.peer.ExchangeTCP(netip.Addr{}, nodeIP.String()+":30080", time.Second); err == nil {
 		t.Errorf("without symmetric routing the pod answered %s: the fabric does not tell ENIs apart, and this test proves nothing", seen)
+	}
+}
+
+// TestSymmetricRoutingIsSwitchedWhilePodsRun asks a pod by a port of the node.
+func TestSymmetricRoutingIsSwitchedWhilePodsRun(t *testing.T) {
+	off := setup{cniConf: map[string]any{"symmetric_routing": false}}
+	s := newStand(t, off)
+	s.startReady()
+	p := s.pod("sandbox-1", "web-0")
+	ip, nodeIP := s.add(p), s.nodeIP()
+	s.sh(s.host, "sysctl -qw net.ipv4.ip_forward=1")
+	p.ns.EchoTCP(ip.String() + ":80")
+	s.service(nodeIP.String()+":30080", ip.String()+":80")
+	there := func() bool {
+		return strings.Contains(s.sh(s.host, "nft list tables"), datapath.SymmetryTable) && strings.Contains(s.sh(s.host, "ip rule"), "600:")
+	}
+	gone := func() bool {
+		return !strings.Contains(s.sh(s.host, "nft list tables"), datapath.SymmetryTable) && !strings.Contains(s.sh(s.host, "ip rule"), "600:")
+	}
+	refused := func(when string) {
+		t.Helper()
+		if seen, err := s.peer.ExchangeTCP(netip.Addr{}, nodeIP.String()+":30080", time.Second); err == nil {
+			t.Errorf("%s the pod answered %s by the node's port", when, seen)
+		}
+	}
+	if !gone() {
+		t.Error("symmetric routing is there at the start")
+	}
+	refused("at the start")
+	s.writeConfig(setup{})
+	s.eventually("switched on", there)
+	if _, err := exchange(s.peer, nodeIP.String()+":30080"); err != nil {
+		t.Errorf("switched on: %v", err)
+	}
+	s.writeConfig(off)
+	s.eventually("switched off", gone)
+	refused("switched off")
+	s.ping(s.peer, ip)
+	s.writeConfig(setup{})
+	s.eventually("switched on again", there)
+	s.kill()
+	s.writeConfig(off)
+	s.startReady()
+	s.eventually("what an earlier daemon made is gone", gone)
+	if strings.Contains(s.log.String(), "symmetric_routing\",\"why\"") {
+		t.Error("it was said to wait for a restart")
 	}
 }

@@ -214,39 +214,6 @@ func atOnce(t *testing.T, pods []*pod, do func(*pod) error) {
 	all.Wait()
 }
 
-func TestDualStackPod(t *testing.T) {
-	w := newWorld(t, steering["marks"])
-	w.sysctl(w.host, "ipv6/conf/all/forwarding", "1")
-	w.enis[0].Gateway6 = netip.MustParseAddr("2001:db8:16::fffd")
-	if err := w.k.ApplyHost(t.Context(), w.hostContent()); err != nil {
-		t.Fatal(err)
-	}
-	if differences := w.checkHost(); len(differences) > 0 {
-		t.Errorf("Check of the host: %q", differences)
-	}
-	var pods []*pod
-	for i, ip := range []string{"2001:db8:16::5", "2001:db8:16::6"} {
-		p := w.newPod(fmt.Sprint("p", i), fmt.Sprint("10.0.16.", 5+i), w.enis[0])
-		p.IPv6 = netip.MustParseAddr(ip)
-		p.host, p.own = datapath.SharedENI(p.Pod, w.opts)
-		w.add(p)
-		if differences := w.check(p); len(differences) > 0 {
-			t.Errorf("Check: %q", differences)
-		}
-		pods = append(pods, p)
-	}
-	address := pods[1].NetNS.EchoTCP("[2001:db8:16::6]:7").String()
-	seen, err := pods[0].NetNS.ExchangeTCP(netip.Addr{}, address, 2e9)
-	if err != nil || seen != pods[0].IPv6 {
-		t.Errorf("the other pod saw %s, %v, want %s", seen, err, pods[0].IPv6)
-	}
-	for _, p := range pods {
-		if err := w.k.Remove(t.Context(), p.host); err != nil {
-			t.Error(err)
-		}
-	}
-}
-
 // TestAddSendsFewRequests holds what an ADD costs the kernel with the ENI set up: netlink requests, each of a batch counted, at
 // most 12. They go in four calls of sendmsg: the veth, the host's batch, the pod's, and the last look at the host's link.
 func TestAddSendsFewRequests(t *testing.T) {
