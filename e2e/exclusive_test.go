@@ -54,15 +54,12 @@ func (s *story) eachHasItsENI(t *testing.T, node *lab.Node) {
 	t.Helper()
 	var want, got []string
 	for ip := range s.podIPs(t, "own") {
-		want = append(want, ip)
+		want = append(want, "["+ip+"]")
 	}
 	for _, eni := range s.enis(t) {
 		if eni.Instance == node.Instance {
 			got = append(got, fmt.Sprint(eni.IPv4))
 		}
-	}
-	for i, ip := range want {
-		want[i] = "[" + ip + "]"
 	}
 	slices.Sort(want)
 	slices.Sort(got)
