@@ -38,19 +38,25 @@ func (s *stand) mortal(p pod) pod {
 	return p
 }
 
-// TestARebootedFullNodeServesItsPodsAtOnce reboots a node whose addresses are all in use. No sandbox comes back; the pods get
-// other ones, and addresses without waiting for two looks a minute apart. Afterwards nothing of before is left.
-func TestARebootedFullNodeServesItsPodsAtOnce(t *testing.T) {
-	s := newStand(t, setup{podCIDR: "10.0.16.0/28"}) // 12 addresses
-	s.startReady()
-	var before []pod
-	for i := range 12 {
+// rebootWith reboots a node while it has pods, and returns these when the daemon is ready again.
+func (s *stand) rebootWith(pods int) (before []pod) {
+	s.t.Helper()
+	for i := range pods {
 		before = append(before, s.mortal(s.pod(fmt.Sprint("before-", i), fmt.Sprint("web-", i))))
 		s.add(before[i])
 	}
 	s.reboot(before)
 	s.start()
 	s.eventually("ready", func() bool { _, status := s.get("/readyz"); return status == 200 })
+	return before
+}
+
+// TestARebootedFullNodeServesItsPodsAtOnce reboots a node whose addresses are all in use. No sandbox comes back; the pods get
+// other ones, and addresses without waiting for two looks a minute apart. Afterwards nothing of before is left.
+func TestARebootedFullNodeServesItsPodsAtOnce(t *testing.T) {
+	s := newStand(t, setup{podCIDR: "10.0.16.0/28"}) // 12 addresses
+	s.startReady()
+	before := s.rebootWith(12)
 	began := time.Now()
 	seen := map[netip.Addr]bool{}
 	var after []pod
@@ -89,14 +95,7 @@ func TestARebootedFullNodeServesItsPodsAtOnce(t *testing.T) {
 func TestARebootedNodeOfExclusiveENIsServesItsPodsAtOnce(t *testing.T) {
 	s := exclusiveStand(t, nil)
 	s.startReady()
-	var before []pod
-	for i := range 2 {
-		before = append(before, s.mortal(s.pod(fmt.Sprint("before-", i), fmt.Sprint("web-", i))))
-		s.add(before[i])
-	}
-	s.reboot(before)
-	s.start()
-	s.eventually("ready", func() bool { _, status := s.get("/readyz"); return status == 200 })
+	before := s.rebootWith(2)
 	began := time.Now()
 	var after []pod
 	for i := range 2 {
