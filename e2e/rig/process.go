@@ -2,6 +2,7 @@ package rig
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -10,11 +11,15 @@ import (
 	"strings"
 	"time"
 
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
-// StartDaemon starts the daemon in the node's namespace and waits until it serves.
+// StartDaemon starts the daemon in the node's namespace, once that has its network, and waits until it serves.
 func (n *Node) StartDaemon(ctx context.Context) (err error) {
+	if err := n.Wait(ctx, n.connected); err != nil {
+		return err
+	}
 	announced := filepath.Join(n.File("cni"), "10-terway.conflist") // written once the daemon serves
 	_ = os.Remove(announced)
 	args := append([]string{"run", "--standalone", "--config-dir", n.File("config"), "--secret-dir", n.File("secret"),
@@ -55,9 +60,6 @@ func (n *Node) Reboot(ctx context.Context) error {
 	if err := unix.Dup3(int(next.Fd()), int(n.Host.Fd()), unix.O_CLOEXEC); err != nil { // the path stays, what is behind it does not
 		return fmt.Errorf("replace the node's namespace: %w", err)
 	}
-	if err := n.Wait(ctx, n.connected); err != nil {
-		return err
-	}
 	boot := fmt.Sprintf("%08x-0000-4000-8000-000000000000\n", rand.Uint32()) // the daemon compares it with the machine's
 	if err := os.WriteFile(filepath.Join(n.StateDir(), "boot-id"), []byte(boot), 0o600); err != nil {
 		return err
@@ -65,13 +67,26 @@ func (n *Node) Reboot(ctx context.Context) error {
 	return n.StartDaemon(ctx)
 }
 
-// connected is nil when the metadata service, and so the primary ENI, is in the node's namespace.
+// connected is nil when the node's namespace has the metadata service and the primary ENI's default route, as a machine has
+// before its kubelet starts anything.
 func (n *Node) connected() error {
 	conn, err := n.Dial(context.Background(), "tcp", "100.100.100.200:80")
 	if err != nil {
 		return fmt.Errorf("the node's network: %w", err)
 	}
-	return conn.Close()
+	defer conn.Close()
+	return In(n.Host, func() error {
+		routes, err := netlink.RouteList(nil, netlink.FAMILY_V4)
+		if err != nil {
+			return fmt.Errorf("list the node's routes: %w", err)
+		}
+		for _, r := range routes {
+			if r.Gw != nil && (r.Dst == nil || r.Dst.IP.IsUnspecified()) {
+				return nil
+			}
+		}
+		return errors.New("the node has no default route yet")
+	})
 }
 
 // start starts a program of ours, in a namespace when one is given. Its output goes to the end of a file.
