@@ -39,42 +39,18 @@ spec:
 `, name, n, label, noted)
 }
 
-const datacentrePod = `
-apiVersion: v1
-kind: Pod
-metadata: {name: datacentre}
-spec:
-  nodeSelector: {node-role.kubernetes.io/control-plane: ""}
-  tolerations: [{operator: Exists}]
-  terminationGracePeriodSeconds: 1
-  containers:
-  - name: probe
-    image: docker.io/onectl/probe:lab
-    imagePullPolicy: Never
-    readinessProbe: {httpGet: {port: 8080}, periodSeconds: 1}
-`
+// datacentrePod is a pod of the data centre, with an address of its range.
+func datacentrePod(node string) string { return serverPod("datacentre", node, false, 8080) }
 
 // hostPod serves on the network of a data-centre node itself.
-func hostPod(node string) string {
-	return fmt.Sprintf(`
-apiVersion: v1
-kind: Pod
-metadata: {name: host}
-spec:
-  hostNetwork: true
-  nodeName: %s
-  terminationGracePeriodSeconds: 1
-  containers:
-  - name: probe
-    image: docker.io/onectl/probe:lab
-    imagePullPolicy: Never
-    args: [serve, -listen, ":8181"]
-    readinessProbe: {httpGet: {port: 8181}, periodSeconds: 1}
-`, node)
-}
+func hostPod(node string) string { return serverPod("host", node, true, 8181) }
 
 // probePod serves on port 8383, which nothing on a node's own network has.
 func probePod(name, node string, hostNetwork bool) string {
+	return serverPod(name, node, hostNetwork, 8383)
+}
+
+func serverPod(name, node string, hostNetwork bool, port int) string {
 	return fmt.Sprintf(`
 apiVersion: v1
 kind: Pod
@@ -89,10 +65,10 @@ spec:
   - name: probe
     image: docker.io/onectl/probe:lab
     imagePullPolicy: Never
-    args: [serve, -listen, ":8383"]
-    ports: [{containerPort: 8383}]
-    readinessProbe: {httpGet: {port: 8383}, periodSeconds: 1}
-`, name, node, hostNetwork)
+    args: [serve, -listen, ":%[4]d"]
+    ports: [{containerPort: %[4]d}]
+    readinessProbe: {httpGet: {port: %[4]d}, periodSeconds: 1}
+`, name, node, hostNetwork, port)
 }
 
 // served is where the server of a probePod is asked.

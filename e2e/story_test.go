@@ -118,7 +118,7 @@ func (s *story) deploy(t *testing.T) {
 	if len(nodes) != 2 {
 		t.Errorf("the pods are on %v, want both cloud nodes", nodes)
 	}
-	s.apply(t, datacentrePod)
+	s.apply(t, datacentrePod(s.lab.Name+"-control-plane"))
 	s.kubectl(t, "expose", "deployment", "hello", "--port=80", "--target-port=8080")
 	s.kubectl(t, "wait", "--for=condition=Ready", "pod/datacentre", withPatience)
 	// What an operator types, in an image without a shell.

@@ -197,7 +197,7 @@ func (d *Daemon) podLink(ctx context.Context, r ledger.Record, pod datapath.NetN
 	for i := range want.Links {
 		want.Links[i].Limit, want.Links[i].IngressLimit = 0, 0
 	}
-	got, err := d.opts.Viewer.PodEnd(ctx, r.HostIf, want.Links)
+	got, err := d.opts.Viewer.LookIntoPod(ctx, r.HostIf, want.Links)
 	if err != nil {
 		return inspect.Link{Name: "pod", State: inspect.Differs, Text: err.Error()}
 	}

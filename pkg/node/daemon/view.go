@@ -16,8 +16,8 @@ import (
 type Viewer interface {
 	// Look is what the host holds of the kinds and at the places of which want has something.
 	Look(ctx context.Context, want datapath.NetNS) (datapath.NetNS, error)
-	// PodEnd is what the host can see of the pod behind a host veth: those of its links that have the names of want, with their addresses.
-	PodEnd(ctx context.Context, hostIf string, want []datapath.Link) (datapath.NetNS, error)
+	// LookIntoPod is what the host can see of the pod behind a host veth: those of its links that have the names of want, with their addresses.
+	LookIntoPod(ctx context.Context, hostIf string, want []datapath.Link) (datapath.NetNS, error)
 	// Listing is everything on the host, whosever it is, a line each.
 	Listing(ctx context.Context) ([]string, error)
 }

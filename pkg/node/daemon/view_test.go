@@ -52,7 +52,7 @@ func (v *fakeViewer) Look(_ context.Context, want datapath.NetNS) (datapath.NetN
 	return want, v.err
 }
 
-func (v *fakeViewer) PodEnd(context.Context, string, []datapath.Link) (datapath.NetNS, error) {
+func (v *fakeViewer) LookIntoPod(context.Context, string, []datapath.Link) (datapath.NetNS, error) {
 	return v.pod, v.err
 }
 

@@ -78,7 +78,7 @@ func TestExclusiveENIIsThePodsAndComesBack(t *testing.T) {
 		if differences := w.check(p); len(differences) > 0 {
 			t.Errorf("Check: %q", differences)
 		}
-		seen, err := w.k.PodEnd(t.Context(), p.host.Links[0].Name, p.own.Links)
+		seen, err := w.k.LookIntoPod(t.Context(), p.host.Links[0].Name, p.own.Links)
 		if differences := datapath.Diff(datapath.NetNS{Links: p.own.Links, Addrs: p.own.Addrs}, seen); err != nil || len(differences) > 0 {
 			t.Errorf("seen from the host: %q, %v", differences, err)
 		}

@@ -35,7 +35,11 @@ func limitIngress(ctx context.Context, s *socket, l datapath.Link, index int) er
 	made.fine = append(made.fine, unix.EEXIST)
 	replies, errs := s.run(ctx, []message{made, getLink(queue.Name, 0)})
 	err := errors.Join(errs...)
-	if err == nil && replies[1] != nil {
+	switch {
+	case err != nil:
+	case replies[1] == nil:
+		err = fmt.Errorf("look up link %s, which was just made: %w", queue.Name, unix.ENODEV)
+	default:
 		at := parseLink(replies[1]).index
 		err = s.do(ctx, append(append(setLink(queue, at), limitRequests(queue, at)...), redirectRequests(l.Name, index, at)...))
 	}

@@ -107,9 +107,9 @@ func TestWorkOfTheChild(t *testing.T) {
 		if differences, err := k.Check(t.Context(), sb, host, pod); err != nil || len(differences) > 0 {
 			t.Fatalf("%s: Check: %q, %v", step, differences, err)
 		}
-		end, err := k.PodEnd(t.Context(), host.Links[0].Name, pod.Links)
+		end, err := k.LookIntoPod(t.Context(), host.Links[0].Name, pod.Links)
 		if differences := datapath.Diff(datapath.NetNS{Links: pod.Links, Addrs: pod.Addrs}, end); err != nil || len(differences) > 0 {
-			t.Fatalf("%s: PodEnd: %q, %v", step, differences, err)
+			t.Fatalf("%s: LookIntoPod: %q, %v", step, differences, err)
 		}
 	}
 	if err := k.Close(); err != nil {

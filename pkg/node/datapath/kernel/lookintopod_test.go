@@ -13,13 +13,13 @@ import (
 	"github.com/onectl/onectl/pkg/node/datapath"
 )
 
-func TestPodEndIsSeenFromTheHost(t *testing.T) {
+func TestAPodIsSeenFromTheHost(t *testing.T) {
 	w := newWorld(t, steering["rules"])
 	p := w.addedPod("a", "10.0.16.5", w.enis[0])
 	w.addedPod("b", "10.0.16.6", w.enis[0])
 	look := func() []string {
 		t.Helper()
-		got, err := w.k.PodEnd(t.Context(), p.host.Links[0].Name, p.own.Links)
+		got, err := w.k.LookIntoPod(t.Context(), p.host.Links[0].Name, p.own.Links)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -36,7 +36,7 @@ func TestPodEndIsSeenFromTheHost(t *testing.T) {
 	if diff := cmp.Diff(want, look()); diff != "" {
 		t.Error(diff)
 	}
-	if got, err := w.k.PodEnd(t.Context(), "cali0", p.own.Links); !errors.Is(err, ErrNoPodEnd) {
+	if got, err := w.k.LookIntoPod(t.Context(), "cali0", p.own.Links); !errors.Is(err, ErrNoPod) {
 		t.Errorf("a veth that is not there: %+v, %v", got, err)
 	}
 }

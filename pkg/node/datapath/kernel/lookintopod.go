@@ -12,13 +12,13 @@ import (
 	"github.com/onectl/onectl/pkg/node/datapath"
 )
 
-// ErrNoPodEnd is a host veth that is not there, or whose other end is in no other namespace.
-var ErrNoPodEnd = errors.New("there is no such veth with its other end in a pod")
+// ErrNoPod is a host veth that is not there, or whose other end is in no other namespace.
+var ErrNoPod = errors.New("there is no such veth with its other end in a pod")
 
-// PodEnd is what the host can see of the pod behind a host veth: those of its links that have the names of want, with their
+// LookIntoPod is what the host can see of the pod behind a host veth: those of its links that have the names of want, with their
 // addresses. The kernel answers for another namespace by its number (IFLA_TARGET_NETNSID, rtnetlink(7)) to whoever has
 // CAP_NET_ADMIN over it, so nobody enters it. Routes, neighbours and limits cannot be asked for this way.
-func (k *Kernel) PodEnd(ctx context.Context, hostIf string, want []datapath.Link) (pod datapath.NetNS, err error) {
+func (k *Kernel) LookIntoPod(ctx context.Context, hostIf string, want []datapath.Link) (pod datapath.NetNS, err error) {
 	s, giveBack, err := k.host(ctx)
 	if err != nil {
 		return pod, err
@@ -30,7 +30,7 @@ func (k *Kernel) PodEnd(ctx context.Context, hostIf string, want []datapath.Link
 	}
 	host := links[hostIf]
 	if host == nil || host.peerNS < 0 {
-		return pod, fmt.Errorf("%s: %w", hostIf, ErrNoPodEnd)
+		return pod, fmt.Errorf("%s: %w", hostIf, ErrNoPod)
 	}
 	for _, l := range want {
 		there, err := linkIn(ctx, s, host.peerNS, l.Name)
