@@ -114,12 +114,12 @@ func (p *Pool) Release(ctx context.Context, owner string) error {
 	if err := p.ask(ctx, func(now time.Time) {
 		p.waiters = slices.DeleteFunc(p.waiters, func(w *waiter) bool {
 			if w.owner == owner {
-				w.answer <- answer{err: &Error{Owner: owner, Reason: Released}}
+				p.reply(w, answer{err: &Error{Owner: owner, Reason: Released}})
 			}
 			return w.owner == owner
 		})
 		p.free(owner, now)
-		close(freed)
+		p.replies = append(p.replies, func() { close(freed) })
 	}); err != nil {
 		return err
 	}
@@ -142,6 +142,11 @@ func (p *Pool) ask(ctx context.Context, r request) error {
 	default:
 		return &Error{Reason: Starting, Err: context.Cause(ctx)}
 	}
+}
+
+// reply answers w when Status shows what the answer says.
+func (p *Pool) reply(w *waiter, a answer) {
+	p.replies = append(p.replies, func() { w.answer <- a })
 }
 
 // hold notes what pods held before a restart. The addresses join their ENIs at the first reading.
@@ -185,7 +190,7 @@ func (p *Pool) grant(now time.Time) {
 	p.waiters = slices.DeleteFunc(p.waiters, func(w *waiter) bool {
 		lease, ok := p.serve(w, now)
 		if ok {
-			w.answer <- answer{lease: lease}
+			p.reply(w, answer{lease: lease})
 		}
 		return ok
 	})

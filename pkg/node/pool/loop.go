@@ -16,6 +16,7 @@ import (
 // next Run, in this process or another. It returns an error only when the journal cannot be read.
 func (p *Pool) Run(ctx context.Context) error {
 	defer close(p.done)
+	defer p.settle()
 	intents, err := p.intents()
 	if err != nil {
 		return fmt.Errorf("run address pool: %w", err)
@@ -87,8 +88,17 @@ func (p *Pool) turn(now time.Time) []task {
 		tasks = append(tasks, p.start(s, now))
 	}
 	p.refuse(now)
-	p.publish()
+	p.settle()
 	return tasks
+}
+
+// settle publishes the stock, then tells callers what was done for them.
+func (p *Pool) settle() {
+	p.publish()
+	for _, tell := range p.replies {
+		tell()
+	}
+	p.replies = nil
 }
 
 // task is a step with all it needs, so that carrying it out reads nothing of the stock.

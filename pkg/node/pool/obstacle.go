@@ -35,7 +35,7 @@ func (p *Pool) refuse(now time.Time) {
 		if p.holders[w.owner] != nil || now.Sub(w.since) < patience {
 			return false
 		}
-		w.answer <- answer{err: &Error{Owner: w.owner, Reason: o.Reason, Subject: o.Subject, Err: o.Err}}
+		p.reply(w, answer{err: &Error{Owner: w.owner, Reason: o.Reason, Subject: o.Subject, Err: o.Err}})
 		p.stock.Waiting--
 		return true
 	})

@@ -112,6 +112,7 @@ type Pool struct {
 	status   atomic.Pointer[Status]
 	stock    Stock              // owned by Run
 	waiters  []*waiter          // owned by Run, oldest first
+	replies  []func()           // owned by Run: what callers hear once Status shows it
 	holders  map[string]*holder // owned by Run
 	others   []cloud.ENI        // owned by Run: ENIs on the instance that are not the pool's, as last read
 	marks    Marks
@@ -156,7 +157,7 @@ func New(opts Options) *Pool {
 // Ready is closed when the stock has been read from the cloud for the first time.
 func (p *Pool) Ready() <-chan struct{} { return p.ready }
 
-// Status is the stock as it was after the last change. It does not block.
+// Status is the stock as it was after the last change: who has an answer of Allocate or Release finds it there. It does not block.
 func (p *Pool) Status() Status { return *p.status.Load() }
 
 type wallClock struct{}

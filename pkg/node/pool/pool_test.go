@@ -164,3 +164,22 @@ func BenchmarkAllocateAndRelease(b *testing.B) {
 		}
 	}
 }
+
+func TestStatusShowsWhatAnAnswerSays(t *testing.T) {
+	w := newWorld()
+	bubble(t, w, func(t *testing.T) {
+		w.added(t, "first/eth0") // its ENI has addresses for more
+		for range 2000 {
+			w.added(t, "a/eth0")
+			if used := w.pool.Status().Used; used != 2 {
+				t.Errorf("%d addresses in use once Allocate has answered, want 2", used)
+				return
+			}
+			w.del(w.pool, "a/eth0")
+			if used := w.pool.Status().Used; used != 1 {
+				t.Errorf("%d addresses in use once Release has answered, want 1", used)
+				return
+			}
+		}
+	})
+}
