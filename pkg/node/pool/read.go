@@ -41,7 +41,7 @@ func (p *Pool) applyReading(o outcome, now time.Time) {
 		if p.marks.WarmUp > 0 && len(p.stock.ENIs) == 0 && len(p.holders) == 0 {
 			p.stock.WarmUntil = now.Add(warmFor)
 		}
-		close(p.ready)
+		p.replies = append(p.replies, func() { close(p.ready) })
 	}
 }
 
