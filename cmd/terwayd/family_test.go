@@ -66,7 +66,7 @@ func (s *stand) peer6(gateway netip.Addr) (address string) {
 	}
 	s.must(session.AttachENI(ctx, eni.ID, peer))
 	s.eventually("the peer's second link", func() bool {
-		return strings.Contains(s.sh(s.peer, "ip -o link"), "eth1")
+		return strings.Contains(s.sh(s.peer, "ip -o link show up"), "eth1")
 	})
 	s.peer.AddAddr("eth1", eni.IPv6[0].String()+"/128")
 	s.peer.AddRoute(netip.MustParsePrefix("2001:db8::/32"), gateway, "eth1")
