@@ -133,6 +133,31 @@ func TestDualStackPods(t *testing.T) {
 	}
 }
 
+// TestPodsKeepIPv6OverAChangeToIPv4: what was there when ip_stack was dual is looked after until its last pod has gone.
+func TestPodsKeepIPv6OverAChangeToIPv4(t *testing.T) {
+	const cidr = "2001:db8:16::/64"
+	s := newStand(t, setup{podIPv6: cidr, eniConf: map[string]any{"ip_stack": "dual"}})
+	s.sh(s.host, "sysctl -qw net.ipv6.conf.all.forwarding=1")
+	s.startReady()
+	server := s.peer6(cloud.VSwitch{IPv6CIDR: netip.MustParsePrefix(cidr)}.Gateway6())
+	old := s.pod("sandbox-1", "web-1")
+	_, result, err := s.tryAdd(old)
+	s.must(err)
+	s.kill()
+	s.writeConfig(setup{eniConf: map[string]any{"ip_stack": "ipv4"}})
+	s.sh(s.host, "ip -6 rule del priority 2048")
+	s.startReady()
+	s.eventually("the rule for IPv6 back", func() bool { return s.sh(s.host, "ip -6 rule show priority 2048") != "" })
+	if outside, err := old.ns.ExchangeTCP(netip.Addr{}, server, 10*time.Second); err != nil || outside != ipv6Of(t, result) {
+		t.Errorf("the other instance saw %s, %v, want %s", outside, err, ipv6Of(t, result))
+	}
+	_, result, err = s.tryAdd(s.pod("sandbox-2", "web-2"))
+	s.must(err)
+	if len(result.IPs) != 1 {
+		t.Errorf("a new pod has %v, want an IPv4 address alone", result.IPs)
+	}
+}
+
 // TestDualStackWithoutIPv6SaysWhatToDo: the vSwitch has none, and the node does not forward it.
 func TestDualStackWithoutIPv6SaysWhatToDo(t *testing.T) {
 	s := newStand(t, setup{eniConf: map[string]any{"ip_stack": "dual"}})

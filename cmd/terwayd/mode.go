@@ -155,15 +155,16 @@ func (n *node) unreachable(text string, err error) {
 	n.tell(cause.ServicesUnreachable, text)
 }
 
-// registry is the node's side of ENIs, for the mode. What earlier daemons made and this one does not want is gone.
-func (n *node) registry(ctx context.Context, k *kernel.Kernel, steer datapath.Options, mtu int) (*daemon.ENIs, error) {
-	enis := daemon.NewExclusiveENIs(k, steer, n.config.ENI.Dual(), n.logger)
+// registry is the node's side of ENIs, for the mode. It serves IPv6 also for pods that have addresses from when ip_stack was dual. What earlier daemons made and this one does not want is gone.
+func (n *node) registry(ctx context.Context, k *kernel.Kernel, steer datapath.Options, mtu int, records []ledger.Record) (*daemon.ENIs, error) {
+	dual := n.config.ENI.Dual() || slices.ContainsFunc(records, func(r ledger.Record) bool { return r.IPv6.IsValid() })
+	enis := daemon.NewExclusiveENIs(k, steer, dual, n.logger)
 	if n.mode != daemon.Exclusive {
 		slots, err := n.openSlots(ctx, k, steer)
 		if err != nil {
 			return nil, err
 		}
-		enis = daemon.NewENIs(k, slots, steer, mtu, n.config.ENI.Dual(), n.logger)
+		enis = daemon.NewENIs(k, slots, steer, mtu, dual, n.logger)
 	}
 	return enis, enis.Retire(ctx)
 }

@@ -138,7 +138,7 @@ func (n *node) assemble(ctx context.Context, book *ledger.Ledger, k *kernel.Kern
 		mtu = 0
 	}
 	steer := n.steer(ctx, k)
-	enis, err := n.registry(ctx, k, steer, mtu)
+	enis, err := n.registry(ctx, k, steer, mtu, records)
 	if err != nil {
 		return err
 	}
