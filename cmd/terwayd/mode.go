@@ -155,7 +155,8 @@ func (n *node) unreachable(text string, err error) {
 	n.tell(cause.ServicesUnreachable, text)
 }
 
-// registry is the node's side of ENIs, for the mode. It serves IPv6 also for pods that have addresses from when ip_stack was dual. What earlier daemons made and this one does not want is gone.
+// registry is the node's side of ENIs, for the mode. It serves IPv6 also for pods that have addresses from when ip_stack was dual.
+// What earlier daemons made and this one does not want is gone.
 func (n *node) registry(ctx context.Context, k *kernel.Kernel, steer datapath.Options, mtu int, records []ledger.Record) (*daemon.ENIs, error) {
 	dual := n.config.ENI.Dual() || slices.ContainsFunc(records, func(r ledger.Record) bool { return r.IPv6.IsValid() })
 	enis := daemon.NewExclusiveENIs(k, steer, dual, n.logger)
