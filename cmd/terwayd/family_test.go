@@ -82,14 +82,21 @@ func ipv6Of(t *testing.T, result *types100.Result) netip.Addr {
 	return ip
 }
 
+const dualCIDR = "2001:db8:16::/64"
+
+// dualStand is a ready node whose pods get both families, and a server of the other instance for IPv6.
+func dualStand(t *testing.T) (s *stand, server string) {
+	t.Helper()
+	s = newStand(t, setup{podIPv6: dualCIDR, eniConf: map[string]any{"ip_stack": "dual"}})
+	s.sh(s.host, "sysctl -qw net.ipv6.conf.all.forwarding=1")
+	s.startReady()
+	return s, s.peer6(cloud.VSwitch{IPv6CIDR: netip.MustParsePrefix(dualCIDR)}.Gateway6())
+}
+
 // TestDualStackPods: with the published policy, which denies AssignIpv6Addresses, pods get pairs, keep them over the
 // daemon's death, and packets of both families leave and enter by their ENI alone.
 func TestDualStackPods(t *testing.T) {
-	const cidr = "2001:db8:16::/64"
-	s := newStand(t, setup{podIPv6: cidr, eniConf: map[string]any{"ip_stack": "dual"}})
-	s.sh(s.host, "sysctl -qw net.ipv6.conf.all.forwarding=1")
-	s.startReady()
-	server := s.peer6(cloud.VSwitch{IPv6CIDR: netip.MustParsePrefix(cidr)}.Gateway6())
+	s, server := dualStand(t)
 	seen := map[netip.Addr]bool{}
 	var pods []pod
 	for i := range 3 {
@@ -98,8 +105,8 @@ func TestDualStackPods(t *testing.T) {
 		_, result, err := s.tryAdd(p)
 		s.must(err)
 		ip := ipv6Of(t, result)
-		if seen[ip] || !netip.MustParsePrefix(cidr).Contains(ip) {
-			t.Errorf("%s has %s, which is another's or not of %s", p.name, ip, cidr)
+		if seen[ip] || !netip.MustParsePrefix(dualCIDR).Contains(ip) {
+			t.Errorf("%s has %s, which is another's or not of %s", p.name, ip, dualCIDR)
 		}
 		seen[ip] = true
 		if outside, err := p.ns.ExchangeTCP(netip.Addr{}, server, 10*time.Second); err != nil || outside != ip {
@@ -135,11 +142,7 @@ func TestDualStackPods(t *testing.T) {
 
 // TestPodsKeepIPv6OverAChangeToIPv4: what was there when ip_stack was dual is looked after until its last pod has gone.
 func TestPodsKeepIPv6OverAChangeToIPv4(t *testing.T) {
-	const cidr = "2001:db8:16::/64"
-	s := newStand(t, setup{podIPv6: cidr, eniConf: map[string]any{"ip_stack": "dual"}})
-	s.sh(s.host, "sysctl -qw net.ipv6.conf.all.forwarding=1")
-	s.startReady()
-	server := s.peer6(cloud.VSwitch{IPv6CIDR: netip.MustParsePrefix(cidr)}.Gateway6())
+	s, server := dualStand(t)
 	old := s.pod("sandbox-1", "web-1")
 	_, result, err := s.tryAdd(old)
 	s.must(err)
